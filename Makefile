@@ -1,0 +1,59 @@
+# `make demo` and `make test` need Python 3.11 to 3.13 and make, and nothing else.
+# PYTHON chooses the interpreter (`make test PYTHON=python3.13`), VENV the folder of the environment.
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+PY := $(VENV)/bin/python
+export KERAS_BACKEND := jax
+
+.PHONY: help demo test check format docs bench clean
+
+help:
+	@echo "make demo    train four networks on real data, with pictures"
+	@echo "make test    run the tests (arguments: TESTS=tests/test_files.py ARGS=-x)"
+	@echo "make check   formatting, lint, types, architecture"
+	@echo "make docs    run the examples of the pages and render them to build/docs"
+	@echo "make bench   compare with what else could be used"
+	@echo "make format  reformat the code"
+	@echo "make clean   remove the environment and everything that was built"
+
+demo: $(VENV)/.demo-ready
+	$(PY) -m keraunos demo $(ARGS)
+
+test: $(VENV)/.dev-ready
+	$(PY) -m pytest -n $(JOBS) $(TESTS) $(ARGS)
+
+check: $(VENV)/.dev-ready
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m pytest -q tests/test_architecture.py
+
+format: $(VENV)/.dev-ready
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+docs: $(VENV)/.dev-ready
+	$(PY) -m pytest -q tests/test_docs.py
+	$(PY) docs/build.py build/docs
+
+bench: $(VENV)/.dev-ready
+	$(PY) benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build .cache .pytest_cache .mypy_cache .ruff_cache *.egg-info
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Keraunos needs Python 3.11 or newer, and \
+	$(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.13")'
+	$(PYTHON) -m venv $(VENV)
+
+# The demo needs no development tools; where they are installed, it needs nothing at all.
+$(VENV)/.demo-ready: pyproject.toml | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[plots]'
+	@touch $@
+
+$(VENV)/.dev-ready: pyproject.toml | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.demo-ready

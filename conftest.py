@@ -1,0 +1,34 @@
+"""What holds for every test and doctest: the environment, and a clean slate before each."""
+
+import contextlib
+import os
+import random
+from pathlib import Path
+
+# Before anything imports jax or keras: the oracle computes on JAX, and both libraries keep
+# what they download or compile inside this folder, so that a second run starts at once.
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ["KERAUNOS_HOME"] = str(Path(__file__).parent / ".cache" / "keraunos")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import numpy as np
+import pytest
+
+with contextlib.suppress(ImportError):
+    import hypothesis
+
+    # The same examples every time: a red test must be red again when somebody looks.
+    hypothesis.settings.register_profile("keraunos", derandomize=True, deadline=None, database=None)
+    hypothesis.settings.load_profile("keraunos")
+
+
+@pytest.fixture(autouse=True)
+def clean_slate() -> None:
+    """Layer names count from zero, and random numbers repeat, in every test."""
+    from keraunos import utils
+
+    clear_session = getattr(utils, "clear_session", None)
+    if clear_session is not None:
+        clear_session()
+    random.seed(0)
+    np.random.seed(0)

@@ -1,0 +1,84 @@
+"""The engine in use, and ``K``, through which everything else computes.
+
+``K.<name>`` is the engine's operation of that name. It also accepts operands:
+objects that stand for a tensor. A Variable is replaced by its value; a symbolic
+tensor records the operation in its graph instead of computing it. So the
+functional API, eager code and compiled code share one declaration of each
+operation.
+"""
+
+import contextlib
+import importlib
+import inspect
+import os
+from collections.abc import Iterator
+from typing import Any, cast
+
+from keraunos.backend.depth import VERBS, deeper
+from keraunos.backend.engine import Engine
+from keraunos.backend.operand import Operand
+from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError
+from keraunos.utils.text import suggestion
+
+__all__ = ["Engine", "K", "Operand", "current_engine", "use_engine"]
+
+_ENGINES = {"jax": "keraunos.backend.jax:JaxEngine"}
+_active: list[Engine] = []
+
+
+def current_engine() -> Engine:
+    """The engine in use; the first call imports it (``KERAUNOS_ENGINE``, default ``jax``)."""
+    if not _active:
+        name = os.environ.get("KERAUNOS_ENGINE", "jax")
+        if name not in _ENGINES:
+            raise ArgumentError(f"KERAUNOS_ENGINE is {name!r}.{suggestion(name, _ENGINES)}")
+        module, _, attribute = _ENGINES[name].partition(":")
+        _active.append(getattr(importlib.import_module(module), attribute)())
+    return _active[-1]
+
+
+@contextlib.contextmanager
+def use_engine(other: Engine) -> Iterator[Engine]:
+    """Compute with another engine inside a ``with`` block.
+
+    Models built outside keep values of their own engine, so build and use a
+    model inside one block.
+    """
+    current_engine()
+    _active.append(other)
+    try:
+        yield other
+    finally:
+        _active.remove(other)
+
+
+class _Facade:
+    """Looks an operation up on the engine in use, and lets operands take part."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if not hasattr(Engine, name):
+            known = [known for known in dir(Engine) if not known.startswith("_")]
+            raise AttributeError(f"there is no operation {name!r}.{suggestion(name, known)}")
+
+        def operation(*args: Any, **kwargs: Any) -> Any:
+            if name in VERBS:
+                args = tuple(deeper(a, loop=VERBS[name]) if inspect.isroutine(a) else a for a in args)
+            operands = [leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Operand)]
+            if not operands:
+                return getattr(current_engine(), name)(*args, **kwargs)
+            chief = max(operands, key=lambda operand: operand.precedence)
+            return chief.operate(name, args, kwargs)
+
+        declared = getattr(Engine, name)
+        operation.__name__ = operation.__qualname__ = name
+        operation.__doc__ = declared.__doc__
+        operation.__wrapped__ = declared  # type: ignore[attr-defined]
+        setattr(self, name, operation)
+        return operation
+
+
+K: Engine = cast(Engine, _Facade())
+

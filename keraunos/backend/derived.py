@@ -1,0 +1,540 @@
+"""Operations that follow from an engine's primitives; an engine may override any of them."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from keraunos.utils.config import epsilon, floatx
+from keraunos.utils.errors import ShapeError
+
+Tensor = Any
+Axis = int | Sequence[int] | None
+
+# The constants of SELU (Klambauer et al. 2017, "Self-Normalizing Neural Networks").
+_SELU_ALPHA = 1.6732632423543772
+_SELU_SCALE = 1.0507009873554805
+
+
+class DerivedOperations:
+    """Everything that can be said in terms of :class:`~keraunos.backend.engine.Engine`'s primitives."""
+
+    if TYPE_CHECKING:  # the primitives, declared in engine.py
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    # --- conversion and creation -------------------------------------------------
+
+    def convert_to_tensor(self, x: Any, dtype: str | None = None) -> Tensor:
+        """Tensor with the values of ``x``."""
+        return self.array(x, dtype)
+
+    def convert_to_numpy(self, x: Any) -> Any:
+        """NumPy array with the values of ``x``."""
+        return self.to_numpy(x)
+
+    def zeros(self, shape: Sequence[int], dtype: str | None = None) -> Tensor:
+        """Tensor of zeros."""
+        return self.full(shape, 0, dtype or floatx())
+
+    def ones(self, shape: Sequence[int], dtype: str | None = None) -> Tensor:
+        """Tensor of ones."""
+        return self.full(shape, 1, dtype or floatx())
+
+    def zeros_like(self, x: Tensor, dtype: str | None = None) -> Tensor:
+        """Zeros in the shape of ``x``."""
+        return self.full(self.shape(x), 0, dtype or self.dtype(x))
+
+    def ones_like(self, x: Tensor, dtype: str | None = None) -> Tensor:
+        """Ones in the shape of ``x``."""
+        return self.full(self.shape(x), 1, dtype or self.dtype(x))
+
+    def full_like(self, x: Tensor, fill_value: Any, dtype: str | None = None) -> Tensor:
+        """One value in the shape of ``x``."""
+        return self.full(self.shape(x), fill_value, dtype or self.dtype(x))
+
+    def eye(self, N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> Tensor:
+        """Ones on a diagonal, zeros elsewhere."""
+        rows, columns = self.arange(N), self.arange(N if M is None else M)
+        return self.cast(self.equal(rows[:, None] + k, columns[None, :]), dtype or floatx())
+
+    def identity(self, n: int, dtype: str | None = None) -> Tensor:
+        """Identity matrix."""
+        return self.eye(n, dtype=dtype)
+
+    def tri(self, N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> Tensor:
+        """Ones at and below a diagonal, zeros elsewhere."""
+        rows, columns = self.arange(N), self.arange(N if M is None else M)
+        return self.cast(self.greater_equal(rows[:, None] + k, columns[None, :]), dtype or floatx())
+
+    def tril(self, x: Tensor, k: int = 0) -> Tensor:
+        """Copy with zeros above a diagonal of the last two axes."""
+        rows, columns = self.shape(x)[-2:]
+        return self.where(self.tri(rows, columns, k, "bool"), x, self.zeros_like(x))
+
+    def triu(self, x: Tensor, k: int = 0) -> Tensor:
+        """Copy with zeros below a diagonal of the last two axes."""
+        rows, columns = self.shape(x)[-2:]
+        return self.where(self.tri(rows, columns, k - 1, "bool"), self.zeros_like(x), x)
+
+    def linspace(self, start: float, stop: float, num: int = 50, dtype: str | None = None) -> Tensor:
+        """``num`` evenly spaced values from ``start`` to ``stop``, both included."""
+        steps = self.cast(self.arange(num), dtype or floatx())
+        return start + steps * ((stop - start) / max(num - 1, 1))
+
+    # --- elementwise -------------------------------------------------------------
+
+    def absolute(self, x: Tensor) -> Tensor:
+        """Absolute value."""
+        return self.abs(x)
+
+    def square(self, x: Tensor) -> Tensor:
+        """``x * x``."""
+        return self.multiply(x, x)
+
+    def reciprocal(self, x: Tensor) -> Tensor:
+        """``1 / x``."""
+        return self.divide(1.0, x)
+
+    def rsqrt(self, x: Tensor) -> Tensor:
+        """``1 / sqrt(x)``."""
+        return self.divide(1.0, self.sqrt(x))
+
+    def true_divide(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """``x1 / x2``."""
+        return self.divide(x1, x2)
+
+    def divide_no_nan(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """``x1 / x2``, and 0 where ``x2`` is 0."""
+        zero = self.equal(x2, 0)
+        return self.where(zero, 0.0, self.divide(x1, self.where(zero, 1.0, x2)))
+
+    def log2(self, x: Tensor) -> Tensor:
+        """Logarithm to base 2."""
+        return self.log(x) / math.log(2)
+
+    def log10(self, x: Tensor) -> Tensor:
+        """Logarithm to base 10."""
+        return self.log(x) / math.log(10)
+
+    def clip(self, x: Tensor, x_min: Any, x_max: Any) -> Tensor:
+        """``x`` limited to an interval."""
+        return self.minimum(self.maximum(x, x_min), x_max)
+
+    def isinf(self, x: Tensor) -> Tensor:
+        """Whether each element is infinite."""
+        return self.logical_not(self.logical_or(self.isfinite(x), self.isnan(x)))
+
+    def logical_xor(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """Whether exactly one is true."""
+        return self.not_equal(self.cast(x1, "bool"), self.cast(x2, "bool"))
+
+    def logaddexp(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """``log(exp(x1) + exp(x2))`` without overflow."""
+        return self.maximum(x1, x2) + self.log1p(self.exp(-self.abs(x1 - x2)))
+
+    # --- reductions --------------------------------------------------------------
+
+    def mean(self, x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Arithmetic mean."""
+        if "float" not in self.dtype(x):
+            x = self.cast(x, floatx())
+        count = math.prod(self.shape(x)[a] for a in self._axes(x, axis))
+        return self.sum(x, axis, keepdims) / count
+
+    def var(self, x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Variance (divided by the count)."""
+        return self.mean(self.square(x - self.mean(x, axis, True)), axis, keepdims)
+
+    def std(self, x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Standard deviation (divided by the count)."""
+        return self.sqrt(self.var(x, axis, keepdims))
+
+    def moments(self, x: Tensor, axes: Axis, keepdims: bool = False) -> tuple[Tensor, Tensor]:
+        """Mean and variance."""
+        return self.mean(x, axes, keepdims), self.var(x, axes, keepdims)
+
+    def amax(self, x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Largest element."""
+        return self.max(x, axis, keepdims)
+
+    def amin(self, x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Smallest element."""
+        return self.min(x, axis, keepdims)
+
+    def count_nonzero(self, x: Tensor, axis: Axis = None) -> Tensor:
+        """How many elements are not zero."""
+        return self.sum(self.cast(self.not_equal(x, 0), "int32"), axis)
+
+    def logsumexp(self, x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Logarithm of the sum of exponentials, without overflow."""
+        peak = self.stop_gradient(self.max(x, axis, True))
+        total = self.log(self.sum(self.exp(x - peak), axis, True)) + peak
+        return total if keepdims else self.squeeze(total, self._axes(x, axis))
+
+    def norm(self, x: Tensor, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:  # noqa: A002
+        """Euclidean norm (``ord`` None or 2 of vectors), 1-norm or largest magnitude."""
+        if ord in (None, 2, "fro", "euclidean"):
+            return self.sqrt(self.sum(self.square(x), axis, keepdims))
+        if ord == 1:
+            return self.sum(self.abs(x), axis, keepdims)
+        if ord == math.inf:
+            return self.max(self.abs(x), axis, keepdims)
+        return self.power(self.sum(self.power(self.abs(x), ord), axis, keepdims), 1.0 / ord)
+
+    def normalize(self, x: Tensor, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Tensor:
+        """``x`` divided by its norm along an axis."""
+        floor = 1e-12 if epsilon is None else epsilon
+        if order == 2:
+            return x * self.rsqrt(self.maximum(self.sum(self.square(x), axis, True), floor * floor))
+        return x / self.maximum(self.norm(x, order, axis, True), floor)
+
+    # --- shape -------------------------------------------------------------------
+
+    def ndim(self, x: Tensor) -> int:
+        """Number of axes."""
+        return len(self.shape(x))
+
+    def size(self, x: Tensor) -> int:
+        """Number of elements."""
+        return math.prod(self.shape(x))
+
+    def expand_dims(self, x: Tensor, axis: Axis) -> Tensor:
+        """Insert axes of size one."""
+        axes = [axis] if isinstance(axis, int) else list(axis or ())
+        rank = len(self.shape(x)) + len(axes)
+        new = {a % rank for a in axes}
+        sizes = iter(self.shape(x))
+        return self.reshape(x, tuple(1 if a in new else next(sizes) for a in range(rank)))
+
+    def squeeze(self, x: Tensor, axis: Axis = None) -> Tensor:
+        """Remove axes of size one."""
+        shape = self.shape(x)
+        gone = [a for a, size in enumerate(shape) if size == 1] if axis is None else self._axes(x, axis)
+        for a in gone:
+            if shape[a] != 1:
+                raise ShapeError(f"squeeze: axis {a} of shape {shape} has size {shape[a]}, not 1.")
+        return self.reshape(x, tuple(size for a, size in enumerate(shape) if a not in gone))
+
+    def ravel(self, x: Tensor) -> Tensor:
+        """All elements on one axis."""
+        return self.reshape(x, (-1,))
+
+    def swapaxes(self, x: Tensor, axis1: int, axis2: int) -> Tensor:
+        """Exchange two axes."""
+        axes = list(range(len(self.shape(x))))
+        axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+        return self.transpose(x, axes)
+
+    def moveaxis(self, x: Tensor, source: Any, destination: Any) -> Tensor:
+        """Move axes to other places."""
+        rank = len(self.shape(x))
+        sources = [a % rank for a in ([source] if isinstance(source, int) else source)]
+        targets = [a % rank for a in ([destination] if isinstance(destination, int) else destination)]
+        order = [a for a in range(rank) if a not in sources]
+        for target, origin in sorted(zip(targets, sources, strict=True)):
+            order.insert(target, origin)
+        return self.transpose(x, order)
+
+    def stack(self, x: Sequence[Tensor], axis: int = 0) -> Tensor:
+        """Join along a new axis."""
+        return self.concatenate([self.expand_dims(part, axis) for part in x], axis)
+
+    def unstack(self, x: Tensor, num: int | None = None, axis: int = 0) -> list[Tensor]:
+        """Slices along an axis, without that axis."""
+        count = self.shape(x)[axis] if num is None else num
+        return [self.squeeze(part, axis) for part in self.split(x, count, axis)]
+
+    def split(self, x: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
+        """Equal parts (an ``int``) or parts that end at given indices."""
+        axis %= len(self.shape(x))
+        size = self.shape(x)[axis]
+        if isinstance(indices_or_sections, int):
+            if size % indices_or_sections:
+                raise ShapeError(f"split: an axis of size {size} has no {indices_or_sections} equal parts.")
+            width = size // indices_or_sections
+            bounds = list(range(0, size + 1, width)) if width else [0] * (indices_or_sections + 1)
+        else:
+            bounds = [0, *(int(index) for index in indices_or_sections), size]
+        before = (slice(None),) * axis
+        return [self.get_item(x, (*before, slice(a, b))) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+    def hstack(self, xs: Sequence[Tensor]) -> Tensor:
+        """Join along the second axis (the first of vectors)."""
+        return self.concatenate(xs, 0 if len(self.shape(xs[0])) == 1 else 1)
+
+    def vstack(self, xs: Sequence[Tensor]) -> Tensor:
+        """Join along the first axis, vectors as rows."""
+        return self.concatenate([self.expand_dims(x, 0) if len(self.shape(x)) == 1 else x for x in xs], 0)
+
+    def tile(self, x: Tensor, repeats: Any) -> Tensor:
+        """Whole copies along each axis."""
+        counts = [repeats] if isinstance(repeats, int) else list(repeats)
+        shape = list(self.shape(x))
+        rank = max(len(counts), len(shape))
+        counts = [1] * (rank - len(counts)) + counts
+        x = self.reshape(x, [1] * (rank - len(shape)) + shape)
+        for axis, count in enumerate(counts):
+            if count != 1:
+                x = self.concatenate([x] * count, axis)
+        return x
+
+    def roll(self, x: Tensor, shift: int, axis: int | None = None) -> Tensor:
+        """Shift along an axis; what leaves one end enters at the other."""
+        if axis is None:
+            return self.reshape(self.roll(self.ravel(x), shift, 0), self.shape(x))
+        size = self.shape(x)[axis]
+        return self.take(x, (self.arange(size) - shift) % size, axis)
+
+    def diag(self, x: Tensor, k: int = 0) -> Tensor:
+        """Diagonal of a matrix, or the matrix of a diagonal."""
+        if len(self.shape(x)) == 1:
+            n = self.shape(x)[0] + abs(k)
+            padded = self.pad(x, ((max(k, 0), max(-k, 0)),))
+            return self.where(self.eye(n, k=k, dtype="bool"), padded[None, :], self.zeros((n, n), self.dtype(x)))
+        rows, columns = self.shape(x)
+        count = min(rows + min(k, 0), columns - max(k, 0))
+        index = self.arange(count)
+        return self.get_item(x, (index + max(-k, 0), index + max(k, 0)))
+
+    def trace(self, x: Tensor) -> Tensor:
+        """Sum of the diagonal of a matrix."""
+        return self.sum(self.diag(x))
+
+    def meshgrid(self, *xs: Tensor, indexing: str = "xy") -> list[Tensor]:
+        """Coordinate grids."""
+        sizes = [self.shape(x)[0] for x in xs]
+        grids = [
+            self.broadcast_to(self.reshape(x, [1] * i + [-1] + [1] * (len(xs) - i - 1)), sizes)
+            for i, x in enumerate(xs)
+        ]
+        return [self.swapaxes(grid, 0, 1) for grid in grids] if indexing == "xy" and len(xs) > 1 else grids
+
+    # --- products ----------------------------------------------------------------
+
+    def dot(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """Product of the last axis of ``x1`` with the first (last but one) of ``x2``."""
+        if min(len(self.shape(x1)), len(self.shape(x2))) == 0:
+            return self.multiply(x1, x2)
+        if len(self.shape(x2)) <= 2:
+            return self.matmul(x1, x2)
+        return self.tensordot(x1, x2, ((-1,), (-2,)))
+
+    def tensordot(self, x1: Tensor, x2: Tensor, axes: Any = 2) -> Tensor:
+        """Sum of products over pairs of axes."""
+        rank1, rank2 = len(self.shape(x1)), len(self.shape(x2))
+        if isinstance(axes, int):
+            axes = (range(rank1 - axes, rank1), range(axes))
+        first, second = ([axis] if isinstance(axis, int) else list(axis) for axis in axes)
+        letters = [chr(97 + i) for i in range(rank1 + rank2)]
+        left, right = letters[:rank1], letters[rank1:]
+        for a, b in zip(first, second, strict=True):
+            right[b] = left[a]
+        summed = {left[a] for a in first}
+        kept = [letter for letter in left + right if letter not in summed]
+        return self.einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", x1, x2)
+
+    def outer(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """All products of two vectors."""
+        return self.ravel(x1)[:, None] * self.ravel(x2)[None, :]
+
+    # --- activations -------------------------------------------------------------
+
+    def relu(self, x: Tensor) -> Tensor:
+        """``max(x, 0)``."""
+        return self.maximum(x, 0)
+
+    def relu6(self, x: Tensor) -> Tensor:
+        """``min(max(x, 0), 6)``."""
+        return self.clip(x, 0, 6)
+
+    def leaky_relu(self, x: Tensor, negative_slope: float = 0.2) -> Tensor:
+        """``x`` where positive, else ``negative_slope * x``."""
+        return self.where(self.greater_equal(x, 0), x, negative_slope * x)
+
+    def sigmoid(self, x: Tensor) -> Tensor:
+        """``1 / (1 + exp(-x))``."""
+        return 0.5 * self.tanh(0.5 * x) + 0.5
+
+    def softplus(self, x: Tensor) -> Tensor:
+        """``log(1 + exp(x))``."""
+        return self.maximum(x, 0) + self.log1p(self.exp(-self.abs(x)))
+
+    def log_sigmoid(self, x: Tensor) -> Tensor:
+        """``log(sigmoid(x))``."""
+        return -self.softplus(-x)
+
+    def softsign(self, x: Tensor) -> Tensor:
+        """``x / (1 + |x|)``."""
+        return x / (1 + self.abs(x))
+
+    def silu(self, x: Tensor) -> Tensor:
+        """``x * sigmoid(x)``."""
+        return x * self.sigmoid(x)
+
+    def swish(self, x: Tensor) -> Tensor:
+        """``x * sigmoid(x)``."""
+        return self.silu(x)
+
+    def elu(self, x: Tensor, alpha: float = 1.0) -> Tensor:
+        """``x`` where positive, else ``alpha * (exp(x) - 1)``."""
+        # The minimum keeps the branch that is not taken finite, so that its gradient is too.
+        return self.where(self.greater(x, 0), x, alpha * self.expm1(self.minimum(x, 0)))
+
+    def selu(self, x: Tensor) -> Tensor:
+        """Scaled ELU with the fixed point (mean 0, variance 1)."""
+        return _SELU_SCALE * self.elu(x, _SELU_ALPHA)
+
+    def celu(self, x: Tensor, alpha: float = 1.0) -> Tensor:
+        """``max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))``."""
+        return self.maximum(x, 0) + alpha * self.expm1(self.minimum(x, 0) / alpha)
+
+    def gelu(self, x: Tensor, approximate: bool = True) -> Tensor:
+        """``x`` times the normal distribution function of ``x``, or its tanh approximation."""
+        if approximate:
+            inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
+            return 0.5 * x * (1 + self.tanh(inner))
+        return 0.5 * x * (1 + self.erf(x / math.sqrt(2)))
+
+    def hard_sigmoid(self, x: Tensor) -> Tensor:
+        """``relu6(x + 3) / 6``."""
+        return self.relu6(x + 3) / 6
+
+    def hard_silu(self, x: Tensor) -> Tensor:
+        """``x * hard_sigmoid(x)``."""
+        return x * self.hard_sigmoid(x)
+
+    def hard_swish(self, x: Tensor) -> Tensor:
+        """``x * hard_sigmoid(x)``."""
+        return self.hard_silu(x)
+
+    def hard_tanh(self, x: Tensor) -> Tensor:
+        """``x`` limited to [-1, 1]."""
+        return self.clip(x, -1, 1)
+
+    def tanh_shrink(self, x: Tensor) -> Tensor:
+        """``x - tanh(x)``."""
+        return x - self.tanh(x)
+
+    def hard_shrink(self, x: Tensor, threshold: float = 0.5) -> Tensor:
+        """``x`` where ``|x| > threshold``, else 0."""
+        return self.where(self.greater(self.abs(x), threshold), x, self.zeros_like(x))
+
+    def soft_shrink(self, x: Tensor, threshold: float = 0.5) -> Tensor:
+        """``x`` moved towards 0 by the threshold."""
+        return self.where(self.greater(self.abs(x), threshold), x - threshold * self.sign(x), self.zeros_like(x))
+
+    def threshold(self, x: Tensor, threshold: float, default_value: float) -> Tensor:
+        """``x`` where it exceeds the threshold, else a default."""
+        return self.where(self.greater(x, threshold), x, self.full_like(x, default_value))
+
+    def squareplus(self, x: Tensor, b: float = 4) -> Tensor:
+        """``(x + sqrt(x**2 + b)) / 2``."""
+        return (x + self.sqrt(x * x + b)) / 2
+
+    def sparse_plus(self, x: Tensor) -> Tensor:
+        """0 below -1, ``x`` above 1, ``(x + 1)**2 / 4`` between."""
+        middle = self.square(x + 1) / 4
+        return self.where(self.less_equal(x, -1), self.zeros_like(x), self.where(self.less(x, 1), middle, x))
+
+    def sparse_sigmoid(self, x: Tensor) -> Tensor:
+        """0 below -1, 1 above 1, ``(x + 1) / 2`` between."""
+        return self.clip((x + 1) / 2, 0, 1)
+
+    def mish(self, x: Tensor) -> Tensor:
+        """``x * tanh(softplus(x))``."""
+        return x * self.tanh(self.softplus(x))
+
+    def glu(self, x: Tensor, axis: int = -1) -> Tensor:
+        """First half of an axis times the sigmoid of the second half."""
+        first, second = self.split(x, 2, axis)
+        return first * self.sigmoid(second)
+
+    def softmax(self, x: Tensor, axis: Axis = -1) -> Tensor:
+        """Exponentials divided by their sum along axes."""
+        exponentials = self.exp(x - self.stop_gradient(self.max(x, axis, True)))
+        return exponentials / self.sum(exponentials, axis, True)
+
+    def log_softmax(self, x: Tensor, axis: Axis = -1) -> Tensor:
+        """Logarithm of the softmax."""
+        shifted = x - self.stop_gradient(self.max(x, axis, True))
+        return shifted - self.log(self.sum(self.exp(shifted), axis, True))
+
+    def sparsemax(self, x: Tensor, axis: int = -1) -> Tensor:
+        """Euclidean projection onto the simplex (Martins & Astudillo 2016)."""
+        x = self.moveaxis(x, axis, -1)
+        descending = self.flip(self.sort(x, -1), -1)
+        sums = self.cumsum(descending, -1)
+        rank = self.cast(self.arange(1, self.shape(x)[-1] + 1), self.dtype(x))
+        support = self.sum(self.cast(self.greater(1 + rank * descending, sums), "int32"), -1, True)
+        level = (self.take_along_axis(sums, support - 1, -1) - 1) / self.cast(support, self.dtype(x))
+        return self.moveaxis(self.maximum(x - level, 0), -1, axis)
+
+    # --- for networks ------------------------------------------------------------
+
+    def one_hot(self, x: Tensor, num_classes: int, axis: int = -1, dtype: str | None = None) -> Tensor:
+        """1 at each index, else 0, on a new axis; all zeros for an index out of range."""
+        rank = len(self.shape(x)) + 1
+        classes = self.reshape(self.arange(num_classes), [-1 if a == axis % rank else 1 for a in range(rank)])
+        hot = self.equal(self.expand_dims(self.cast(x, "int32"), axis), classes)
+        return self.cast(hot, dtype or floatx())
+
+    def multi_hot(self, inputs: Tensor, num_classes: int, axis: int = -1, dtype: str | None = None) -> Tensor:
+        """1 for every index that occurs along the second axis (the first of vectors)."""
+        reduced = 1 if len(self.shape(inputs)) > 1 else 0
+        return self.max(self.one_hot(inputs, num_classes, axis, dtype), reduced)
+
+    def categorical_crossentropy(
+        self, target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1
+    ) -> Tensor:
+        """``-sum(target * log(output))`` along an axis; ``output`` is normalized first."""
+        if from_logits:
+            return -self.sum(target * self.log_softmax(output, axis), axis)
+        output = output / self.sum(output, axis, True)
+        output = self.clip(output, epsilon(), 1 - epsilon())
+        return -self.sum(target * self.log(output), axis)
+
+    def sparse_categorical_crossentropy(
+        self, target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1
+    ) -> Tensor:
+        """Categorical cross-entropy against class indices."""
+        classes = self.shape(output)[axis]
+        hot = self.one_hot(target, classes, axis, self.dtype(output))
+        if from_logits:
+            return -self.sum(hot * self.log_softmax(output, axis), axis)
+        output = output / self.sum(output, axis, True)
+        return -self.sum(hot * self.log(self.clip(output, epsilon(), 1 - epsilon())), axis)
+
+    def binary_crossentropy(self, target: Tensor, output: Tensor, from_logits: bool = False) -> Tensor:
+        """``-(t * log(o) + (1 - t) * log(1 - o))``, elementwise."""
+        if from_logits:
+            return target * self.softplus(-output) + (1 - target) * self.softplus(output)
+        output = self.clip(output, epsilon(), 1 - epsilon())
+        return -(target * self.log(output) + (1 - target) * self.log(1 - output))
+
+    def random_truncated_normal(self, key: Tensor, shape: Sequence[int], dtype: str | None = None) -> Tensor:
+        """Standard normal numbers within two standard deviations, by inversion."""
+        low, high = math.erf(-math.sqrt(2)), math.erf(math.sqrt(2))
+        uniform = low + (high - low) * self.random_uniform(key, shape, dtype)
+        return math.sqrt(2) * self.erfinv(uniform)
+
+    def in_top_k(self, targets: Tensor, predictions: Tensor, k: int) -> Tensor:
+        """Whether fewer than ``k`` classes have a larger prediction than the target's."""
+        own = self.take_along_axis(predictions, self.expand_dims(self.cast(targets, "int32"), -1), -1)
+        larger = self.sum(self.cast(self.greater(predictions, own), "int32"), -1)
+        return self.logical_and(self.less(larger, k), self.isfinite(self.squeeze(own, -1)))
+
+    def fori_loop(self, lower: Any, upper: Any, body_fun: Any, init_val: Any) -> Any:
+        """``value = body_fun(i, value)`` for ``i`` from ``lower`` to ``upper``."""
+        return self.loop(body_fun, init_val, lower, upper)
+
+    def vectorized_map(self, function: Any, elements: Any) -> Any:
+        """Function mapped over the first axis of ``elements``."""
+        return self.vectorize(function)(elements)
+
+    # --- helpers -----------------------------------------------------------------
+
+    def _axes(self, x: Tensor, axis: Axis) -> tuple[int, ...]:
+        rank = len(self.shape(x))
+        if axis is None:
+            return tuple(range(rank))
+        return tuple(sorted({a % rank for a in ([axis] if isinstance(axis, int) else axis)}))

@@ -1,0 +1,313 @@
+"""Every primitive and verb of the protocol in terms of JAX."""
+
+import hashlib
+import os
+import platform
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from keraunos.backend.engine import Engine
+from keraunos.backend.jax import kernels
+from keraunos.backend.spec import TensorSpec
+from keraunos.utils import tree
+from keraunos.utils.config import floatx, home
+
+# Compiled programs kept in memory; an identical program (k-fold, rebuilt models) is not compiled again.
+_PROGRAMS_KEPT = 256
+
+
+class JaxEngine(Engine):
+    """The protocol on JAX, for CPU and accelerators."""
+
+    name = "jax"
+
+    def __init__(self) -> None:
+        self._programs: OrderedDict[str, Any] = OrderedDict()
+        _use_persistent_cache()
+
+    # --- conversion and creation -------------------------------------------------
+
+    def array(self, x: Any, dtype: str | None = None) -> Any:
+        if isinstance(x, jax.Array):
+            return x if dtype is None or x.dtype.name == dtype else x.astype(dtype)
+        if dtype is None:
+            if isinstance(x, float):
+                dtype = floatx()
+            elif not hasattr(x, "dtype"):
+                x = np.asarray(x) if not _holds_tensors(x) else jnp.asarray(x)
+            if getattr(x, "dtype", None) == np.float64:
+                dtype = floatx()
+        return jnp.asarray(x, dtype)
+
+    def to_numpy(self, x: Any) -> Any:
+        return np.asarray(x)
+
+    def is_tensor(self, x: Any) -> bool:
+        return isinstance(x, jax.Array)
+
+    def shape(self, x: Any) -> tuple[int, ...]:
+        return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
+
+    def dtype(self, x: Any) -> str:
+        return x.dtype.name if hasattr(x, "dtype") else self.array(x).dtype.name
+
+    def cast(self, x: Any, dtype: str) -> Any:
+        return jnp.asarray(x).astype(dtype)
+
+    def full(self, shape: Sequence[int], fill_value: Any, dtype: str | None = None) -> Any:
+        return jnp.full(shape, fill_value, dtype)
+
+    def arange(self, start: Any, stop: Any = None, step: Any = None, dtype: str | None = None) -> Any:
+        return jnp.arange(start, stop, step, dtype)
+
+    # --- elementwise -------------------------------------------------------------
+
+    abs = staticmethod(jnp.abs)
+    sign = staticmethod(jnp.sign)
+    negative = staticmethod(jnp.negative)
+    exp = staticmethod(jnp.exp)
+    expm1 = staticmethod(jnp.expm1)
+    log = staticmethod(jnp.log)
+    log1p = staticmethod(jnp.log1p)
+    sqrt = staticmethod(jnp.sqrt)
+    sin = staticmethod(jnp.sin)
+    cos = staticmethod(jnp.cos)
+    tan = staticmethod(jnp.tan)
+    arcsin = staticmethod(jnp.arcsin)
+    arccos = staticmethod(jnp.arccos)
+    arctan = staticmethod(jnp.arctan)
+    sinh = staticmethod(jnp.sinh)
+    cosh = staticmethod(jnp.cosh)
+    tanh = staticmethod(jnp.tanh)
+    erf = staticmethod(jax.scipy.special.erf)
+    erfinv = staticmethod(jax.scipy.special.erfinv)
+    floor = staticmethod(jnp.floor)
+    ceil = staticmethod(jnp.ceil)
+    round = staticmethod(jnp.round)
+    isnan = staticmethod(jnp.isnan)
+    isfinite = staticmethod(jnp.isfinite)
+    logical_not = staticmethod(jnp.logical_not)
+    add = staticmethod(jnp.add)
+    subtract = staticmethod(jnp.subtract)
+    multiply = staticmethod(jnp.multiply)
+    divide = staticmethod(jnp.divide)
+    floor_divide = staticmethod(jnp.floor_divide)
+    mod = staticmethod(jnp.mod)
+    power = staticmethod(jnp.power)
+    maximum = staticmethod(jnp.maximum)
+    minimum = staticmethod(jnp.minimum)
+    arctan2 = staticmethod(jnp.arctan2)
+    equal = staticmethod(jnp.equal)
+    not_equal = staticmethod(jnp.not_equal)
+    less = staticmethod(jnp.less)
+    less_equal = staticmethod(jnp.less_equal)
+    greater = staticmethod(jnp.greater)
+    greater_equal = staticmethod(jnp.greater_equal)
+    logical_and = staticmethod(jnp.logical_and)
+    logical_or = staticmethod(jnp.logical_or)
+    where = staticmethod(jnp.where)
+
+    # JAX's own gradients: exactly 0 at 0 for relu, and no cancellation for the others.
+    relu = staticmethod(jax.nn.relu)
+    sigmoid = staticmethod(jax.nn.sigmoid)
+    softplus = staticmethod(jax.nn.softplus)
+
+    # --- reductions and order ----------------------------------------------------
+
+    def sum(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return jnp.sum(x, _axes(axis), keepdims=keepdims)
+
+    def prod(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return jnp.prod(x, _axes(axis), keepdims=keepdims)
+
+    def max(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return jnp.max(x, _axes(axis), keepdims=keepdims)
+
+    def min(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return jnp.min(x, _axes(axis), keepdims=keepdims)
+
+    def any(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return jnp.any(x, _axes(axis), keepdims=keepdims)
+
+    def all(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return jnp.all(x, _axes(axis), keepdims=keepdims)
+
+    def argmax(self, x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+        return jnp.argmax(x, axis, keepdims=keepdims).astype("int32")
+
+    def argmin(self, x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+        return jnp.argmin(x, axis, keepdims=keepdims).astype("int32")
+
+    cumsum = staticmethod(jnp.cumsum)
+    cumprod = staticmethod(jnp.cumprod)
+    sort = staticmethod(jnp.sort)
+
+    def argsort(self, x: Any, axis: int = -1) -> Any:
+        return jnp.argsort(x, axis).astype("int32")
+
+    def top_k(self, x: Any, k: int) -> tuple[Any, Any]:
+        values, indices = lax.top_k(x, k)
+        return values, indices
+
+    # --- shape -------------------------------------------------------------------
+
+    reshape = staticmethod(jnp.reshape)
+    transpose = staticmethod(jnp.transpose)
+    broadcast_to = staticmethod(jnp.broadcast_to)
+    flip = staticmethod(jnp.flip)
+    repeat = staticmethod(jnp.repeat)
+    take_along_axis = staticmethod(jnp.take_along_axis)
+
+    def concatenate(self, xs: Sequence[Any], axis: int = 0) -> Any:
+        return jnp.concatenate(xs, axis)
+
+    def pad(self, x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+        if mode == "constant":
+            return jnp.pad(x, pad_width, constant_values=constant_values or 0)
+        return jnp.pad(x, pad_width, mode)
+
+    def get_item(self, x: Any, key: Any) -> Any:
+        return jnp.asarray(x)[key]
+
+    def take(self, x: Any, indices: Any, axis: int | None = None) -> Any:
+        return jnp.take(x, indices, axis, mode="clip")
+
+    def slice(self, inputs: Any, start_indices: Sequence[Any], shape: Sequence[int]) -> Any:
+        return lax.dynamic_slice(inputs, start_indices, shape)
+
+    def slice_update(self, inputs: Any, start_indices: Sequence[Any], updates: Any) -> Any:
+        return lax.dynamic_update_slice(inputs, updates, start_indices)
+
+    def segment_sum(self, data: Any, segment_ids: Any, num_segments: int) -> Any:
+        return jax.ops.segment_sum(data, segment_ids, num_segments)
+
+    # --- products ----------------------------------------------------------------
+
+    matmul = staticmethod(jnp.matmul)
+    einsum = staticmethod(jnp.einsum)
+    conv = staticmethod(kernels.conv)
+    max_pool = staticmethod(kernels.max_pool)
+    average_pool = staticmethod(kernels.average_pool)
+
+    # --- random numbers ----------------------------------------------------------
+
+    def random_key(self, seed: Any) -> Any:
+        return jax.random.key(jnp.asarray(seed, "uint32"))
+
+    def fold_in(self, key: Any, number: Any) -> Any:
+        return jax.random.fold_in(key, number)
+
+    def random_uniform(self, key: Any, shape: Sequence[int], dtype: str | None = None) -> Any:
+        return jax.random.uniform(key, tuple(shape), dtype or floatx())
+
+    def random_normal(self, key: Any, shape: Sequence[int], dtype: str | None = None) -> Any:
+        return jax.random.normal(key, tuple(shape), dtype or floatx())
+
+    # --- verbs -------------------------------------------------------------------
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        traced = jax.jit(function)
+        programs: dict[Any, Any] = {}
+
+        def call(*args: Any) -> Any:
+            leaves, structure = jax.tree.flatten(args)
+            leaves = [leaf if isinstance(leaf, jax.Array) else self.array(leaf) for leaf in leaves]
+            args = jax.tree.unflatten(structure, leaves)
+            signature = (structure, *((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves))
+            program = programs.get(signature)
+            if program is None:
+                program = programs[signature] = self._compiled(traced.lower(*args))
+            return program(*args)
+
+        return call
+
+    def _compiled(self, lowered: Any) -> Any:
+        text = f"{lowered.in_tree}{lowered.out_tree}{lowered.as_text()}"
+        key = hashlib.sha256(text.encode()).hexdigest()
+        program = self._programs.pop(key, None)
+        if program is None:
+            program = lowered.compile()
+        self._programs[key] = program
+        if len(self._programs) > _PROGRAMS_KEPT:
+            self._programs.popitem(last=False)
+        return program
+
+    def loop(self, body: Callable[[Any, Any], Any], carry: Any, start: Any, stop: Any) -> Any:
+        return lax.fori_loop(start, stop, body, carry)
+
+    def scan(
+        self,
+        step: Callable[[Any, Any], tuple[Any, Any]],
+        carry: Any,
+        xs: Any = None,
+        length: int | None = None,
+        reverse: bool = False,
+        unroll: bool = False,
+    ) -> tuple[Any, Any]:
+        return lax.scan(step, carry, xs, length=length, reverse=reverse, unroll=unroll)
+
+    def cond(self, predicate: Any, if_true: Callable[..., Any], if_false: Callable[..., Any], *args: Any) -> Any:
+        return lax.cond(predicate, if_true, if_false, *args)
+
+    def value_and_gradient(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
+        return jax.value_and_grad(function, has_aux=True)
+
+    stop_gradient = staticmethod(lax.stop_gradient)
+
+    def abstract(self, function: Callable[..., Any], *specs: Any) -> Any:
+        arguments = jax.tree.map(
+            lambda spec: jax.ShapeDtypeStruct(spec.shape, spec.dtype),
+            specs,
+            is_leaf=lambda leaf: isinstance(leaf, TensorSpec),
+        )
+        outputs = jax.eval_shape(function, *arguments)
+        return tree.map(lambda leaf: None if leaf is None else TensorSpec(leaf.shape, leaf.dtype.name), outputs)
+
+    def vectorize(self, function: Callable[..., Any], in_axes: Any = 0) -> Callable[..., Any]:
+        return jax.vmap(function, in_axes)
+
+    def wait(self, values: Any) -> Any:
+        return jax.block_until_ready(values)
+
+
+def _axes(axis: Any) -> Any:
+    return axis if axis is None or isinstance(axis, int) else tuple(int(a) for a in axis)
+
+
+def _holds_tensors(x: Any) -> bool:
+    return any(isinstance(leaf, jax.Array) for leaf in tree.leaves(x))
+
+
+def _use_persistent_cache() -> None:
+    """Keep compiled programs on disk, apart for each JAX release and each kind of processor.
+
+    Programs for a CPU contain its instruction set, so a folder shared by
+    machines (a home folder on a network) must not mix them.
+    """
+    if os.environ.get("KERAUNOS_COMPILATION_CACHE", "1") == "0" or jax.config.jax_compilation_cache_dir:
+        return
+    processor = hashlib.sha256(f"{platform.machine()} {_processor_features()}".encode()).hexdigest()[:12]
+    folder = home() / "programs" / f"jax-{jax.__version__}-{processor}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+
+
+def _processor_features() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next((line for line in file if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        return platform.processor()

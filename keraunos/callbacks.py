@@ -1,0 +1,4 @@
+"""Callbacks: objects whose hooks are called while a model trains."""
+
+from keraunos.training.callbacks import *  # noqa: F403
+from keraunos.training.callbacks import __all__ as __all__

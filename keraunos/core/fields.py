@@ -1,0 +1,216 @@
+"""Classes whose body is their argument list.
+
+A subclass of :class:`Configurable` that annotates class attributes, and defines
+no ``__init__`` of its own, gets a constructor from them: the order of the
+annotations is the order of the arguments, an assigned value is the default,
+and ``Annotated[..., Field(...)]`` names the conversion. ``get_config`` reads
+the fields back. Arguments that every class of a family takes (``name``,
+``dtype``) are those of the nearest hand-written ``__init__``.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_args, get_origin
+
+import numpy as np
+
+from keraunos.utils.errors import ArgumentError
+from keraunos.utils.text import suggestion
+
+_MISSING = inspect.Parameter.empty
+
+
+class Field:
+    """How an argument is converted when given, and written into a config."""
+
+    def __init__(self, convert: Callable[[Any], Any], export: Callable[[Any], Any] | None = None) -> None:
+        self.convert = convert
+        self.export = export or plain
+
+
+@dataclass_transform(kw_only_default=False)
+class Configurable:
+    """Base of everything that is made from named arguments and can be made again from its config."""
+
+    _fields: ClassVar[dict[str, tuple[Field, Any]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = {
+            name: (_field(annotation), cls.__dict__.get(name, _MISSING))
+            for name, annotation in cls.__dict__.get("__annotations__", {}).items()
+            if not name.startswith("_") and get_origin(annotation) is not ClassVar and annotation is not ClassVar
+        }
+        if "__init__" in cls.__dict__:
+            return  # a hand-written constructor: the annotations are only remarks
+        if own:
+            # A class that declares every argument again decides their order too.
+            cls._fields = own if own.keys() >= cls._fields.keys() else {**cls._fields, **own}
+            cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain data, from which ``from_config`` makes an equal object."""
+        return {name: field.export(getattr(self, name)) for name, (field, _) in self._fields.items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Object with the arguments of a config that ``get_config`` returned."""
+        return cls(**config)
+
+
+def _constructor(cls: type) -> Callable[..., None]:
+    fields: dict[str, tuple[Field, Any]] = cls._fields  # type: ignore[attr-defined]
+    base: Any = next(c for c in cls.__mro__[1:] if "__init__" in c.__dict__ and not hasattr(c.__init__, "from_fields"))
+    inherited = inspect.signature(base.__init__).parameters if base is not object else {}
+    family = [p for name, p in inherited.items() if name != "self" and p.kind is p.KEYWORD_ONLY and name not in fields]
+    positional = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+        for name, (_, default) in fields.items()
+    ]
+    for earlier, later in zip(positional, positional[1:], strict=False):
+        if earlier.default is not _MISSING and later.default is _MISSING:
+            raise TypeError(f"{cls.__name__}: {later.name} has no default but follows {earlier.name}, which has one")
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in inherited.values()) and base is not object
+    signature = inspect.Signature([*positional, *family])
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        owner = type(self).__name__
+        known = [*fields, *(p.name for p in family)]
+        extra = {name: kwargs.pop(name) for name in list(kwargs) if open_ended and name not in known}
+        for name in kwargs:
+            if name not in known:
+                raise ArgumentError(f"{owner}: unknown argument {name!r}.{suggestion(name, known)}")
+        if len(args) > len(fields):
+            raise ArgumentError(f"{owner} takes at most {len(fields)} positional arguments, but {len(args)} were given.")
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise ArgumentError(f"{owner}: {error}. The arguments are {', '.join(fields)}.") from None
+        for name, (field, default) in fields.items():
+            value = given.get(name, default)
+            try:
+                setattr(self, name, field.convert(value))
+            except ArgumentError as error:
+                raise ArgumentError(f"{owner}: {name} is {value!r}; {error}") from None
+        if base is not object:
+            # A field that the hand-written constructor takes too (a name with a default of its own) is passed on.
+            shared = {name: getattr(self, name) for name in fields if name in inherited}
+            base.__init__(self, **shared, **{p.name: given[p.name] for p in family if p.name in given}, **extra)
+        setup = getattr(self, "setup", None)
+        if setup is not None:
+            setup()
+
+    __init__.from_fields = True  # type: ignore[attr-defined]
+    __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *positional, *family]
+    )
+    return __init__
+
+
+def _field(annotation: Any) -> Field:
+    if get_origin(annotation) is Annotated:
+        for extra in get_args(annotation)[1:]:
+            if isinstance(extra, Field):
+                return extra
+    return Field(_unwrap)
+
+
+def _unwrap(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: NumPy scalars and arrays become numbers and lists."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+# --- common conversions --------------------------------------------------------------
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, (bool, np.bool_, str)) or value is None:
+        return None
+    try:
+        return int(value) if float(value) == int(value) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _positive_int(value: Any) -> int:
+    number = _whole(value)
+    if number is None or number <= 0:
+        raise ArgumentError("expected a positive whole number.")
+    return number
+
+
+def _non_negative_int(value: Any) -> int:
+    number = _whole(value)
+    if number is None or number < 0:
+        raise ArgumentError("expected a whole number, 0 or more.")
+    return number
+
+
+def real(
+    low: float = -math.inf, high: float = math.inf, *, open_high: bool = False, optional: bool = False
+) -> Callable[[Any], Any]:
+    """Conversion to a finite ``float`` within bounds."""
+    bounds = "" if low == -math.inf else f", {low:g} or more" if high == math.inf else f" from {low:g} to {high:g}"
+    bounds += f" ({high:g} not included)" if open_high else ""
+
+    def convert(value: Any) -> Any:
+        if value is None and optional:
+            return None
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if isinstance(value, str) or not low <= number <= high or (open_high and number == high):
+            raise ArgumentError(f"expected a number{bounds}.")
+        return number
+
+    return convert
+
+
+def choice(*allowed: Any) -> Callable[[Any], Any]:
+    """Conversion that accepts one of a few values; texts in any case."""
+
+    def convert(value: Any) -> Any:
+        candidate = value.lower() if isinstance(value, str) else value
+        if candidate not in allowed:
+            listing = ", ".join(repr(item) for item in allowed)
+            raise ArgumentError(f"expected one of {listing}.{suggestion(value, filter(None, map(str, allowed)))}")
+        return candidate
+
+    return convert
+
+
+def per_axis(value: Any, rank: int, *, least: int = 1) -> tuple[int, ...]:
+    """One whole number for each of ``rank`` axes, from one number or a sequence.
+
+    >>> per_axis(3, 2), per_axis([1, 2], 2)
+    ((3, 3), (1, 2))
+    """
+    values = list(value) if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) else [value] * rank
+    numbers = [_whole(item) for item in values]
+    if len(values) == 1:
+        numbers *= rank
+    if len(numbers) != rank or any(number is None or number < least for number in numbers):
+        kind = "a positive whole number" if least == 1 else f"a whole number, {least} or more"
+        raise ArgumentError(f"expected {kind}, or {rank} of them." if rank > 1 else f"expected {kind}.")
+    return tuple(number for number in numbers if number is not None)
+
+
+PositiveInt = Annotated[int, Field(_positive_int)]
+NonNegativeInt = Annotated[int, Field(_non_negative_int)]
+Real = Annotated[float, Field(real())]
+NonNegativeReal = Annotated[float, Field(real(0))]
+Rate = Annotated[float, Field(real(0, 1))]

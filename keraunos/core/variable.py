@@ -1,0 +1,185 @@
+"""A Variable: a named, shaped place for a tensor that training, or a layer, changes."""
+
+import contextvars
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from keraunos.backend import K, Operand
+from keraunos.core.scope import current_scope
+from keraunos.utils import tree
+from keraunos.utils.config import floatx
+from keraunos.utils.errors import ArgumentError, ShapeError
+
+# The float type in which a layer computes; Variables are read in it (mixed precision).
+autocast_dtype: contextvars.ContextVar[str | None] = contextvars.ContextVar("autocast_dtype", default=None)
+
+# Asked before a Variable is made: loading refuses shapes that its file cannot account for.
+allocation_guard: contextvars.ContextVar[Callable[[tuple[int, ...]], None] | None] = contextvars.ContextVar(
+    "allocation_guard", default=None
+)
+
+
+class Variable(Operand):
+    """A tensor with a name that can be assigned.
+
+    Args:
+        initializer: A value, or a function ``(shape, dtype) -> array``.
+        shape: Needed with a function.
+        dtype: Element type; the default float type if not given.
+        trainable: Whether an optimizer may change it.
+        autocast: Whether a layer reads it in the layer's compute type.
+        aggregation: Accepted for Keras' sake; replicas do not exist here.
+        name: Last part of its path.
+        regularizer: Function of the value that is added to the loss.
+        constraint: Function applied to the value after each update.
+
+    >>> v = Variable([1.0, 2.0], name="v")
+    >>> v.assign_add([1.0, 1.0]); v.numpy().tolist()
+    [2.0, 3.0]
+    """
+
+    precedence = 1
+
+    # Whether it is among the weights that are saved; the states of a stateful layer are not.
+    saved = True
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Sequence[int] | None = None,
+        dtype: str | None = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = None,
+        name: str | None = None,
+        *,
+        regularizer: Callable[[Any], Any] | None = None,
+        constraint: Callable[[Any], Any] | None = None,
+    ) -> None:
+        if aggregation not in (None, "none", "mean", "sum", "only_first_replica"):
+            raise ArgumentError(f"Variable: aggregation is {aggregation!r}; expected none, mean, sum or only_first_replica.")
+        self.name = name or "variable"
+        self.path = self.name
+        self.trainable, self.autocast, self.aggregation = trainable, autocast, aggregation
+        self.regularizer, self.constraint = regularizer, constraint
+        if isinstance(initializer, str):
+            raise ArgumentError(f"Variable {self.name!r}: pass keraunos.initializers.get({initializer!r}).")
+        if callable(initializer):
+            if shape is None:
+                raise ArgumentError(f"Variable {self.name!r}: an initializer function needs a shape.")
+            if any(size is None for size in shape):
+                raise ShapeError(f"Variable {self.name!r}: shape {tuple(shape)} has an unknown size.")
+            guard = allocation_guard.get()
+            if guard is not None:
+                guard(tuple(shape))
+            value = initializer(tuple(shape), dtype=dtype or floatx())
+        else:
+            value = initializer
+        self._value = _host_array(value, dtype)
+        self.shape = tuple(int(size) for size in self._value.shape)
+        self.dtype = str(self._value.dtype)
+        if shape is not None and tuple(shape) != self.shape:
+            raise ShapeError(f"Variable {self.name!r}: the initial value has shape {self.shape}, not {tuple(shape)}.")
+
+    # --- reading -----------------------------------------------------------------
+
+    @property
+    def value(self) -> Any:
+        """The tensor: of the trace that is on, else the present one."""
+        scope = current_scope()
+        tensor = self.concrete if scope is None else scope.read(self)
+        wanted = autocast_dtype.get()
+        if wanted and self.autocast and self.dtype != wanted and "float" in self.dtype:
+            return K.cast(tensor, wanted)
+        return tensor
+
+    @property
+    def concrete(self) -> Any:
+        """The present value, whatever trace is on."""
+        if current_scope() is None and isinstance(self._value, np.ndarray):
+            self._value = K.array(self._value, self.dtype)
+        return self._value
+
+    def numpy(self) -> Any:
+        """Copy of the value as a NumPy array."""
+        return np.array(K.to_numpy(self.value))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.asarray(K.to_numpy(self.value), dtype)
+
+    def __float__(self) -> float:
+        return float(K.to_numpy(self.value))
+
+    def __int__(self) -> int:
+        return int(K.to_numpy(self.value))
+
+    def __bool__(self) -> bool:
+        return bool(K.to_numpy(self.value))
+
+    # --- writing -----------------------------------------------------------------
+
+    def assign(self, value: Any) -> Any:
+        """Replace the value by one of the same shape; returns the new value."""
+        if isinstance(value, Operand):
+            value = value.value  # type: ignore[attr-defined]
+        scope = current_scope()
+        shape = np.shape(value)
+        if shape != self.shape and not (shape == () and scope is None and self.shape == ()):
+            raise ShapeError(
+                f"the Variable {self.path!r} has shape {self.shape}; a value of shape {shape} cannot be assigned to it."
+            )
+        if scope is None:
+            self._value = value if _matches(value, self) else _host_array(value, self.dtype)
+            return self._value
+        tensor = K.array(value, self.dtype) if not K.is_tensor(value) else K.cast(value, self.dtype)
+        scope.write(self, tensor)
+        return tensor
+
+    def assign_add(self, value: Any) -> None:
+        """Add to the value."""
+        self.assign(self._raw() + K.array(value, self.dtype))
+
+    def assign_sub(self, value: Any) -> None:
+        """Subtract from the value."""
+        self.assign(self._raw() - K.array(value, self.dtype))
+
+    def _raw(self) -> Any:
+        scope = current_scope()
+        return self.concrete if scope is None else scope.read(self)
+
+    # --- as an operand -----------------------------------------------------------
+
+    def operate(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Perform the operation on the values."""
+        args, kwargs = tree.map(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, (args, kwargs))
+        return getattr(K, operation)(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def _host_array(value: Any, dtype: str | None) -> Any:
+    if K.is_tensor(value):
+        return value if dtype is None else K.cast(value, dtype)
+    array = np.asarray(value)
+    if array.dtype.kind in "OUS":
+        raise ArgumentError(f"a Variable holds numbers, not {array.dtype}.")
+    if dtype is None:
+        dtype = floatx() if array.dtype.kind == "f" else {"int64": "int32"}.get(array.dtype.name, array.dtype.name)
+    if array.dtype.name != dtype:
+        array = array.astype(_numpy_dtype(dtype))
+    return array
+
+
+def _numpy_dtype(dtype: str) -> Any:
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        return ml_dtypes.bfloat16
+    return np.dtype(dtype)
+
+
+def _matches(value: Any, variable: Variable) -> bool:
+    return K.is_tensor(value) and K.dtype(value) == variable.dtype

@@ -1,0 +1,185 @@
+"""Activation functions as layers."""
+
+from typing import Annotated, Any
+
+import numpy as np
+
+from keraunos import activations
+from keraunos.backend import K
+from keraunos.core.fields import Field, NonNegativeReal, Real, real
+from keraunos.layers.arguments import Activation as ActivationArgument
+from keraunos.layers.arguments import Constraint, Initializer, Regularizer
+from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
+from keraunos.layers.normalization import Axes
+from keraunos.utils.errors import ArgumentError, ShapeError
+from keraunos.utils.text import shape_text
+
+
+def _shared_axes(value: Any) -> list[int] | None:
+    if value is None:
+        return None
+    axes = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not all(isinstance(axis, (int, np.integer)) and axis >= 1 for axis in axes):
+        raise ArgumentError("expected whole numbers from 1; the batch, axis 0, is not counted.")
+    return [int(axis) for axis in axes]
+
+
+SharedAxes = Annotated[list[int] | None, Field(_shared_axes)]
+Ceiling = Annotated[float | None, Field(real(0, optional=True))]
+
+
+class Elementwise(Layer):
+    """Base of the layers that change each number by itself.
+
+    Input shape:  any
+    Output shape: the same
+    """
+
+    batch_coupled = False
+    supports_masking = True
+
+
+@LAYERS.register()
+class Activation(Elementwise):
+    """``activation(inputs)``.
+
+    Args:
+        activation: Function, or its name.
+
+    >>> Activation("relu")([-1.0, 2.0]).tolist()
+    [0.0, 2.0]
+    """
+
+    activation: ActivationArgument
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(inputs)
+
+
+@LAYERS.register()
+class ReLU(Elementwise):
+    """``x`` from the threshold up (at most ``max_value``), ``negative_slope * (x - threshold)`` below.
+
+    Args:
+        max_value: Largest output, 0 or more; ``None`` for no limit.
+        negative_slope: Slope below the threshold, 0 or more.
+        threshold: Where the function begins to pass its input, 0 or more.
+
+    >>> ReLU(max_value=1.0)([-1.0, 0.5, 2.0]).tolist()
+    [0.0, 0.5, 1.0]
+    """
+
+    max_value: Ceiling = None
+    negative_slope: NonNegativeReal = 0.0
+    threshold: NonNegativeReal = 0.0
+
+    def call(self, inputs: Any) -> Any:
+        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
+
+
+@LAYERS.register()
+class LeakyReLU(Elementwise):
+    """``x`` where positive, else ``negative_slope * x``.
+
+    Args:
+        negative_slope: Slope for negative inputs, 0 or more.
+
+    Reference: Maas, Hannun and Ng 2013.
+
+    >>> LeakyReLU(0.5)([-2.0, 1.0]).tolist()
+    [-1.0, 1.0]
+    """
+
+    negative_slope: NonNegativeReal = 0.3
+
+    def call(self, inputs: Any) -> Any:
+        return activations.leaky_relu(inputs, self.negative_slope)
+
+
+@LAYERS.register()
+class PReLU(Elementwise):
+    """``max(x, 0) - alpha * max(-x, 0)`` with a learned ``alpha``.
+
+    Args:
+        alpha_initializer: First values of ``alpha``.
+        alpha_regularizer: Function added to the loss.
+        alpha_constraint: Function applied after each update.
+        shared_axes: Axes along which one ``alpha`` serves all, counted from 1:
+            ``[1, 2]`` for one each channel of an image.
+
+    Reference: He et al. 2015, "Delving deep into rectifiers".
+
+    >>> PReLU(alpha_initializer="ones")([[-2.0, 1.0]]).tolist()
+    [[-2.0, 1.0]]
+    """
+
+    alpha_initializer: Initializer = "zeros"
+    alpha_regularizer: Regularizer = None
+    alpha_constraint: Constraint = None
+    shared_axes: SharedAxes = None
+
+    def build(self, input_shape: Any) -> None:
+        shared = self.shared_axes or []
+        if any(axis >= len(input_shape) for axis in shared):
+            raise ShapeError(
+                f"{self.name}: shared_axes is {shared}, but inputs of shape {shape_text(input_shape)} have the axes "
+                f"1 to {len(input_shape) - 1}."
+            )
+        rank = len(input_shape)
+        sizes = {axis: 1 if axis in shared else known(input_shape, axis, self.name) for axis in range(1, rank)}
+        self.alpha = self.add_weight("alpha", tuple(sizes.values()))
+        self.input_spec = InputSpec(ndim=rank, axes={axis: size for axis, size in sizes.items() if axis not in shared})
+
+    def call(self, inputs: Any) -> Any:
+        return K.relu(inputs) - self.alpha * K.relu(-inputs)
+
+
+@LAYERS.register()
+class ELU(Elementwise):
+    """``x`` where positive, else ``alpha * (exp(x) - 1)``.
+
+    Args:
+        alpha: Limit for very negative inputs, with a minus sign.
+
+    Reference: Clevert, Unterthiner and Hochreiter 2016.
+
+    >>> ELU()([0.0, 2.0]).tolist()
+    [0.0, 2.0]
+    """
+
+    alpha: Real = 1.0
+
+    def call(self, inputs: Any) -> Any:
+        return activations.elu(inputs, self.alpha)
+
+
+@LAYERS.register()
+class Softmax(Elementwise):
+    """``exp(x) / sum(exp(x))`` along axes.
+
+    Args:
+        axis: Axis, or list of axes, along which the outputs add up to 1.
+
+    Call arguments:
+        mask: Which entries take part; the others get 0. Its sizes are those of
+            the inputs, or 1.
+
+    >>> Softmax()([[1.0, 1.0]]).tolist()
+    [[0.5, 0.5]]
+    """
+
+    axis: Axes = -1
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return activations.softmax(inputs, self.axis)
+        sizes, given = K.shape(inputs), K.shape(mask)
+        if len(given) > len(sizes) or any(a not in (1, b) for a, b in zip(given[::-1], sizes[::-1], strict=False)):
+            raise ShapeError(
+                f"{self.name}: the mask of shape {shape_text(given)} does not fit inputs of shape {shape_text(sizes)}. "
+                "Each of its sizes must be that of the inputs, or 1."
+            )
+        if K.dtype(mask) != "bool":
+            mask = K.greater(mask, 0.5)
+        lowest = -3e4 if K.dtype(inputs) == "float16" else -1e9
+        return K.where(mask, activations.softmax(K.where(mask, inputs, lowest), self.axis), 0.0)

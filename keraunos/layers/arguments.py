@@ -1,0 +1,43 @@
+"""Annotations for the arguments of layers: what a user may give, and how a config writes it.
+
+A layer declares its arguments with them, and names need no further handling::
+
+    class Dense(Layer):
+        units: PositiveInt                                    # from core.fields
+        activation: Activation = None                         # "relu", a function, a config, None -> a function
+        kernel_initializer: Initializer = "glorot_uniform"    # -> an initializer
+        kernel_regularizer: Regularizer = None                # -> a regularizer, or None
+        kernel_constraint: Constraint = None                  # -> a constraint, or None
+
+    class Conv(Layer):
+        padding: Padding = "valid"                            # "valid" or "same", in any case
+        padding: CausalPadding = "valid"                      # "causal" too, as Conv1D allows
+        data_format: DataFormat = None                        # None -> the configured layout
+
+After construction ``self.activation`` is always callable (``linear`` for
+``None``), and ``get_config`` gives what Keras 3 writes.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from keraunos import activations, constraints, initializers, regularizers
+from keraunos.core.fields import Field, choice
+from keraunos.utils.config import image_data_format
+
+__all__ = ["Activation", "CausalPadding", "Constraint", "DataFormat", "Initializer", "Padding", "Regularizer"]
+
+_layout = choice("channels_last", "channels_first", None)
+
+
+def _data_format(value: Any) -> str:
+    return _layout(value) or image_data_format()
+
+
+Activation = Annotated[Callable[..., Any] | str | None, Field(activations.get, activations.serialize)]
+Initializer = Annotated[Any, Field(initializers.get, initializers.serialize)]
+Regularizer = Annotated[Any, Field(regularizers.get, regularizers.serialize)]
+Constraint = Annotated[Any, Field(constraints.get, constraints.serialize)]
+DataFormat = Annotated[str | None, Field(_data_format)]
+Padding = Annotated[str, Field(choice("valid", "same"))]
+CausalPadding = Annotated[str, Field(choice("valid", "same", "causal"))]

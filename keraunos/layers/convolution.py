@@ -1,0 +1,152 @@
+"""Convolutions over one, two and three spatial axes."""
+
+from typing import Any, ClassVar
+
+from keraunos.backend import K
+from keraunos.core.fields import PositiveInt
+from keraunos.layers.arguments import (
+    Activation,
+    CausalPadding,
+    Constraint,
+    DataFormat,
+    Initializer,
+    Padding,
+    Regularizer,
+)
+from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
+from keraunos.layers.windows import channel_axis, check_window, numbers
+from keraunos.utils.errors import ArgumentError, ShapeError
+
+
+class Conv(Layer):
+    """Weighted sum of every window: ``activation(sum over window, channels of inputs * kernel + bias)``.
+
+    The kernel is not flipped, so mathematically this is a cross-correlation.
+    It has shape ``(*kernel_size, channels // groups, filters)``.
+
+    Input shape:  ``(batch, *spatial, channels)``, or ``(batch, channels, *spatial)`` if channels_first
+    Output shape: ``(batch, *new_spatial, filters)``, or ``(batch, filters, *new_spatial)``
+
+    Args:
+        filters: Number of output channels.
+        kernel_size: Size of the window: one number, or one for each axis.
+        strides: Distance between windows, likewise. Not together with a dilation.
+        padding: ``"valid"`` (none), ``"same"`` (zeros around, so that stride 1
+            keeps the size), for ``Conv1D`` also ``"causal"`` (zeros before, so
+            that no output sees a later input).
+        data_format: ``"channels_last"`` or ``"channels_first"``.
+        dilation_rate: Distance between the entries of a window.
+        groups: Number of parts into which channels and filters are divided;
+            each part of the filters sees its part of the channels only.
+        activation: Function of the outputs, or its name.
+        use_bias: Whether to add a number for each filter.
+        kernel_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, bias_regularizer, activity_regularizer: Functions added to the loss.
+        kernel_constraint, bias_constraint: Functions applied after each update.
+
+    Raises:
+        ArgumentError: strides and dilation together; filters or channels that
+            ``groups`` does not divide.
+        ShapeError: a window larger than the inputs.
+
+    Reference: LeCun et al. 1998, "Gradient-based learning applied to document
+    recognition"; dilation: Yu and Koltun 2016; groups: Krizhevsky et al. 2012.
+    """
+
+    rank: ClassVar[int]
+    batch_coupled = False
+
+    filters: PositiveInt
+    kernel_size: Any
+    strides: Any = 1
+    padding: Padding = "valid"
+    data_format: DataFormat = None
+    dilation_rate: Any = 1
+    groups: PositiveInt = 1
+    activation: Activation = None
+    use_bias: bool = True
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    bias_constraint: Constraint = None
+
+    def setup(self) -> None:
+        for argument in ("kernel_size", "strides", "dilation_rate"):
+            setattr(self, argument, numbers(self, argument))
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ArgumentError(
+                f"{self.name}: strides {self.strides} and dilation_rate {self.dilation_rate} are both above 1, which is "
+                "not defined. Set one of them to 1."
+            )
+        if self.filters % self.groups:
+            raise ArgumentError(
+                f"{self.name}: {self.filters} filters cannot be divided into {self.groups} groups. "
+                f"Take a multiple of {self.groups}."
+            )
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def build(self, input_shape: Any) -> None:
+        axis = channel_axis(self.data_format)
+        channels = known(input_shape, axis, self.name)
+        if channels % self.groups:
+            raise ShapeError(
+                f"{self.name}: inputs of shape {tuple(input_shape)} have {channels} channels, which cannot be divided "
+                f"into {self.groups} groups."
+            )
+        self.kernel = self.add_weight("kernel", (*self.kernel_size, channels // self.groups, self.filters))
+        if self.use_bias:
+            self.bias = self.add_weight("bias", (self.filters,))
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: channels})
+
+    def call(self, inputs: Any) -> Any:
+        window = tuple((size - 1) * rate + 1 for size, rate in zip(self.kernel_size, self.dilation_rate, strict=True))
+        padding: Any = self.padding
+        if padding == "causal":
+            padding = ((window[0] - 1, 0),)
+        elif padding == "valid":
+            check_window(self, inputs, window, "window (kernel_size, with its dilation)")
+        outputs = K.conv(inputs, self.kernel, self.strides, padding, self.data_format, self.dilation_rate)
+        if self.use_bias:
+            first = self.data_format == "channels_first"
+            outputs = outputs + (K.reshape(self.bias, (-1,) + (1,) * self.rank) if first else self.bias)
+        return self.activation(outputs)
+
+
+@LAYERS.register("Convolution1D")
+class Conv1D(Conv):
+    """Convolution over time; see ``Conv`` for the formula and arguments.
+
+    >>> Conv1D(4, 3, padding="causal").compute_output_shape((None, 10, 2))
+    (None, 10, 4)
+    """
+
+    rank = 1
+    padding: CausalPadding = "valid"
+
+
+@LAYERS.register("Convolution2D")
+class Conv2D(Conv):
+    """Convolution over the height and width of images; see ``Conv`` for the formula and arguments.
+
+    >>> Conv2D(8, 3, strides=2).compute_output_shape((None, 28, 28, 1))
+    (None, 13, 13, 8)
+    """
+
+    rank = 2
+
+
+@LAYERS.register("Convolution3D")
+class Conv3D(Conv):
+    """Convolution over three spatial axes; see ``Conv`` for the formula and arguments.
+
+    >>> Conv3D(2, (1, 3, 3)).compute_output_shape((None, 4, 8, 8, 1))
+    (None, 4, 6, 6, 2)
+    """
+
+    rank = 3
+
+
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D

@@ -1,0 +1,81 @@
+"""Embedding: a learned vector for each whole number."""
+
+from typing import Any
+
+from keraunos.backend import K
+from keraunos.core.fields import PositiveInt
+from keraunos.core.scope import current_scope
+from keraunos.layers.arguments import Constraint, Initializer, Regularizer
+from keraunos.layers.layer import LAYERS, Layer
+from keraunos.utils.errors import ArgumentError
+
+
+@LAYERS.register()
+class Embedding(Layer):
+    """Row of a table for each whole number: ``embeddings[inputs]``.
+
+    Input shape:  ``(batch, ...)`` of whole numbers from 0 to ``input_dim - 1``
+    Output shape: ``(batch, ..., output_dim)``
+
+    Outside a compiled function a number out of range is an error. Inside one
+    nothing can be raised: there it counts as the nearest valid number.
+
+    Args:
+        input_dim: How many numbers there are: the largest one plus 1.
+        output_dim: Width of each vector.
+        embeddings_initializer: First values of the table.
+        embeddings_regularizer: Function added to the loss.
+        embeddings_constraint: Function applied after each update.
+        mask_zero: Whether 0 means "no entry": later layers get a mask that leaves it out.
+
+    Raises:
+        ArgumentError: a number out of range, or fractions instead of whole numbers.
+
+    >>> Embedding(1000, 8).compute_output_shape((None, 20))
+    (None, 20, 8)
+    """
+
+    input_dim: PositiveInt
+    output_dim: PositiveInt
+    embeddings_initializer: Initializer = "uniform"
+    embeddings_regularizer: Regularizer = None
+    embeddings_constraint: Constraint = None
+    mask_zero: bool = False
+
+    batch_coupled = False
+
+    def setup(self) -> None:
+        self.supports_masking = self.mask_zero
+        self.autocast = False  # inputs are numbers of rows, and 16 bits could not hold them
+
+    def build(self, input_shape: Any = None) -> None:
+        self.embeddings = self.add_weight("embeddings", (self.input_dim, self.output_dim))
+
+    def call(self, inputs: Any) -> Any:
+        if current_scope() is None:
+            self._check_rows(inputs)
+        outputs = K.take(self.embeddings, K.cast(inputs, "int32"), 0)
+        return K.cast(outputs, self.compute_dtype)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return K.not_equal(inputs, 0) if self.mask_zero else None
+
+    def _check_rows(self, inputs: Any) -> None:
+        try:
+            rows = K.to_numpy(inputs)
+        except Exception:  # inside a compiled function there are no values to look at
+            return
+        if rows.size == 0:
+            return
+        if rows.dtype.kind not in "iub" and (rows != rows.round()).any():
+            fraction = rows[rows != rows.round()].flat[0]
+            raise ArgumentError(
+                f"{self.name}: inputs hold {fraction:g}, but rows are looked up by whole numbers. "
+                "Convert the inputs to whole numbers, or use a Dense layer for measurements."
+            )
+        for found in (rows.min(), rows.max()):
+            if not 0 <= found < self.input_dim:
+                raise ArgumentError(
+                    f"{self.name}: inputs hold {found:g}, but the table has rows 0 to {self.input_dim - 1}. "
+                    f"Make it larger (input_dim={max(int(rows.max()) + 1, 1)}), or correct the inputs."
+                )

@@ -1,0 +1,691 @@
+"""The base of all layers: weights, calls on data and on symbolic tensors, masks, config."""
+
+import contextvars
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from keraunos import initializers, regularizers
+from keraunos.backend import K, Operand
+from keraunos.backend.spec import TensorSpec
+from keraunos.core import dtypes, registry
+from keraunos.core.naming import unique_name
+from keraunos.core.scope import Scope, current_scope, get_mask, set_mask
+from keraunos.core.stateful import Stateful
+from keraunos.core.symbolic import Node, SymbolicTensor, infer, is_symbolic
+from keraunos.core.variable import Variable, autocast_dtype
+from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
+from keraunos.utils.text import plural, shape_text, snake_case, suggestion
+
+# Whether the outermost call is training; inner layers that are not told follow it.
+_training: contextvars.ContextVar[bool | None] = contextvars.ContextVar("training", default=None)
+
+
+class InputSpec:
+    """What a layer accepts: rank, sizes of some axes, dtype.
+
+    Args:
+        dtype: Element type, or ``None`` for any.
+        shape: Whole shape, ``None`` where any size is right.
+        ndim: Exact number of axes.
+        max_ndim, min_ndim: Bounds of the number of axes.
+        axes: Size of single axes, such as ``{-1: 7}``.
+        allow_last_axis_squeeze: Whether a last axis of size 1 may be missing or added.
+        name: Expected key where inputs come as a dict.
+        optional: Whether ``None`` may stand for this input.
+    """
+
+    def __init__(
+        self,
+        dtype: str | None = None,
+        shape: Sequence[int | None] | None = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: dict[int, int | None] | None = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
+    ) -> None:
+        self.dtype, self.name, self.optional = dtype, name, optional
+        self.shape = None if shape is None else tuple(shape)
+        self.ndim = len(self.shape) if self.shape is not None else ndim
+        self.max_ndim, self.min_ndim = max_ndim, min_ndim
+        self.axes = {int(axis): size for axis, size in (axes or {}).items()}
+        self.allow_last_axis_squeeze = allow_last_axis_squeeze
+
+    def check(self, shape: tuple[int | None, ...], owner: str) -> None:
+        """Raise ``ShapeError`` where a shape does not fit."""
+        given = f"{owner}: inputs have shape {shape_text(shape)}"
+        rank = len(shape)
+        if self.ndim is not None and rank != self.ndim:
+            raise ShapeError(
+                f"{given}, which is {rank} axes, but the layer takes {self.ndim} "
+                f"(the batch counts as one). {_rank_advice(rank, self.ndim)}"
+            )
+        if self.min_ndim is not None and rank < self.min_ndim:
+            raise ShapeError(f"{given}, but the layer takes at least {self.min_ndim} axes (the batch counts as one).")
+        if self.max_ndim is not None and rank > self.max_ndim:
+            raise ShapeError(f"{given}, but the layer takes at most {self.max_ndim} axes (the batch counts as one).")
+        sizes = {**dict(enumerate(self.shape or ())), **self.axes}
+        for axis, size in sizes.items():
+            if size is None or not -rank <= axis < rank or shape[axis] is None or shape[axis] == size:
+                continue
+            what = "features" if axis in (-1, rank - 1) else f"entries on axis {axis}"
+            wanted = (None, *(sizes.get(a, sizes.get(a - rank)) for a in range(1, rank)))
+            raise ShapeError(
+                f"{owner}: inputs have {shape[axis]} {what}, but the layer was built for {size}. Build a new layer, "
+                f"or reshape the inputs from {shape_text(shape)} to {shape_text(wanted)}."
+            )
+
+
+class _Signature(NamedTuple):
+    """What the ``call`` of a class accepts."""
+
+    names: tuple[str, ...]
+    training: bool
+    mask: bool
+    training_default: bool | None
+    open_ended: bool
+
+
+class Layer(Stateful):
+    """A function with weights.
+
+    A subclass makes its weights in ``build(input_shape)`` with ``add_weight`` and
+    computes in ``call(inputs)``. If it only annotates its arguments in the class
+    body, the constructor and ``get_config`` follow from them.
+
+    Args:
+        activity_regularizer: Function of the outputs that is added to the loss,
+            divided by the batch size.
+        trainable: Whether an optimizer changes the weights.
+        dtype: Element type or policy (``"mixed_bfloat16"``).
+        autocast: Whether float inputs are converted to the compute type.
+        name: Name; made from the class name if not given.
+
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight("factor", (input_shape[-1],), initializer="ones")
+    ...     def call(self, inputs):
+    ...         return inputs * self.factor
+    >>> Scale().compute_output_shape((None, 3))
+    (None, 3)
+    """
+
+    _not_parts: ClassVar[frozenset[str]] = frozenset({"_nodes", "_given", "_build_shapes", "_first_weights"})
+
+    # Whether the output of a row depends on other rows of the batch while training.
+    batch_coupled: ClassVar[bool | None] = None
+    # Whether the outputs carry on the mask of the inputs.
+    supports_masking = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        layer = object.__new__(cls)
+        layer._given = (args, kwargs)  # type: ignore[attr-defined]
+        return layer
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _recording(cls.build)  # type: ignore[method-assign]
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        owner = type(self).__name__
+        shape = kwargs.pop("batch_shape", None)
+        batch_size = kwargs.pop("batch_size", None)
+        if "input_shape" in kwargs:
+            shape = (batch_size, *_as_tuple(kwargs.pop("input_shape")))
+        if "input_dim" in kwargs:
+            shape = (batch_size, int(kwargs.pop("input_dim")))
+        self._first_weights = kwargs.pop("weights", None)
+        if kwargs:
+            known = [*self._fields, "activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
+            name_ = next(iter(kwargs))
+            raise ArgumentError(f"{owner}: unknown argument {name_!r}.{suggestion(name_, known)}")
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise ArgumentError(f"{owner}: name is {name!r}; expected a text without '/'.")
+        self.name = name or unique_name(snake_case(owner))
+        self._trainable = bool(trainable)
+        self.dtype_policy = dtypes.get(dtype)
+        self.autocast = autocast
+        self.given_batch_shape = None if shape is None else tuple(shape)
+        if activity_regularizer is not None or not hasattr(self, "activity_regularizer"):
+            self.activity_regularizer = regularizers.get(activity_regularizer)
+        self._weights_added: list[Variable] = []
+        self._eager_losses: list[Any] = []
+        self._nodes: list[Node] = []
+        self.built = type(self).build is Layer.build
+        if not hasattr(self, "input_spec"):
+            self.input_spec: Any = None
+
+    # --- for subclasses ----------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights; sizes that are not known are ``None``."""
+        self.built = True
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs."""
+        raise ArgumentError(f"{self.name}: the class {type(self).__name__} defines no call(self, inputs).")
+
+    def add_weight(
+        self,
+        *args: Any,
+        name: str | None = None,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str | None = None,
+    ) -> Variable:
+        """Make a Variable of this layer.
+
+        ``add_weight("kernel", shape)`` takes its initializer, regularizer and
+        constraint from the attributes ``kernel_initializer`` and so on. Keras'
+        order ``add_weight(shape, initializer, …, name=…)`` works the same.
+        """
+        if args and isinstance(args[0], str):
+            name, args = args[0], args[1:]
+        for argument, value in zip(("shape", "initializer", "dtype", "trainable"), args, strict=False):
+            if argument == "shape":
+                shape = value
+            elif argument == "initializer":
+                initializer = value
+            elif argument == "dtype":
+                dtype = value
+            else:
+                trainable = value
+        name = name or ("variable" if not self._weights_added else f"variable_{len(self._weights_added)}")
+        if initializer is None:
+            initializer = getattr(self, f"{name}_initializer", None) or "glorot_uniform"
+        if regularizer is None:
+            regularizer = getattr(self, f"{name}_regularizer", None)
+        if constraint is None:
+            constraint = getattr(self, f"{name}_constraint", None)
+        shape = () if shape is None else _as_tuple(shape)
+        if any(size is None for size in shape):
+            raise ShapeError(
+                f"{self.name}: the weight {name!r} would have shape {shape_text(shape)}, whose size is not known. "
+                "Give the model an Input with that size."
+            )
+        variable = Variable(
+            initializers.get(initializer),
+            shape,
+            dtypes.get(dtype).variable_dtype if dtype is not None else self.variable_dtype,
+            trainable,
+            autocast,
+            aggregation,
+            name,
+            regularizer=regularizers.get(regularizer),
+            constraint=_constraint(constraint),
+        )
+        variable.path = f"{self.name}/{name}"
+        self._weights_added.append(variable)
+        return variable
+
+    add_variable = add_weight
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar to the loss of the call that is going on."""
+        for part in tree.leaves(loss):
+            scope = current_scope()
+            if scope is not None:
+                scope.losses.append((self, part))
+            else:
+                self._eager_losses.append(part)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Mask of the outputs; the mask of the inputs where the layer supports masking."""
+        return mask if self.supports_masking else None
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Shape of the outputs for inputs of a shape; ``None`` where a size is open."""
+        specs = _map_shapes(lambda shape: TensorSpec(shape, self.compute_dtype), input_shape)
+        return tree.map(lambda spec: spec.shape, infer(self, (specs,)))
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Symbolic tensors like the outputs of a call."""
+        return tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype), infer(self, args, kwargs))
+
+    # --- calling -----------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs of data, or record the call where the inputs are symbolic."""
+        if "_weights_added" not in vars(self):
+            raise ArgumentError(
+                f"{type(self).__name__}: its __init__ did not call super().__init__(). Call it, with **kwargs."
+            )
+        if args and _is_number_list(args[0]):
+            args = (np.asarray(args[0]), *args[1:])
+        if is_symbolic((args, kwargs)):
+            return self._record(args, kwargs)
+        args, kwargs = tree.map(self._convert, (args, kwargs))
+        self._check(args)
+        self._ensure_built(args, kwargs)
+        return self._call_on_tensors(args, kwargs)
+
+    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        specs = tree.map(lambda leaf: leaf.spec if isinstance(leaf, SymbolicTensor) else leaf, (args, kwargs))
+        self._check(args)
+        self._ensure_built(*specs)
+        node = Node(self, args, kwargs, infer(self, *specs))
+        self._nodes.append(node)
+        return node.outputs
+
+    def _call_on_tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        signature = self._call_signature()
+        named = dict(zip(signature.names, args, strict=False))
+        training = kwargs.get("training", named.get("training"))
+        if training is None:
+            training = _training.get()
+        if training is None:
+            training = signature.training_default
+        if signature.training and "training" not in named:
+            kwargs["training"] = training
+        elif not signature.training and not signature.open_ended:
+            kwargs.pop("training", None)
+        masks = tree.map(get_mask, args[0]) if args else None
+        has_mask = any(mask is not None for mask in tree.leaves(masks))
+        if signature.mask and "mask" not in named and kwargs.get("mask") is None:
+            kwargs["mask"] = masks if has_mask else None
+        elif kwargs.get("mask") is not None:
+            masks, has_mask = kwargs["mask"], True
+        training_token = _training.set(training)
+        dtype_token = autocast_dtype.set(self.compute_dtype if self.autocast else None)
+        if current_scope() is None:
+            self._clear_losses()
+        try:
+            outputs = self.call(*args, **kwargs)
+        finally:
+            _training.reset(training_token)
+            autocast_dtype.reset(dtype_token)
+        if self.activity_regularizer is not None:
+            for output in tree.leaves(outputs):
+                self.add_loss(self.activity_regularizer(output) / K.shape(output)[0])
+        if has_mask or type(self).compute_mask is not Layer.compute_mask:
+            self._pass_masks_on(args, outputs, masks if has_mask else None)
+        return outputs
+
+    def _pass_masks_on(self, args: tuple[Any, ...], outputs: Any, masks: Any) -> None:
+        passed = self.compute_mask(args[0] if args else None, masks)
+        if passed is None:
+            return
+        if tree.is_nested(outputs) and tree.is_nested(passed):
+            for output, mask in zip(tree.leaves(outputs), tree.leaves(passed), strict=False):
+                set_mask(output, mask)
+        elif not tree.is_nested(passed):
+            for output in tree.leaves(outputs):
+                if K.is_tensor(output) and K.shape(output)[: K.ndim(passed)] == K.shape(passed):
+                    set_mask(output, passed)
+
+    def _convert(self, leaf: Any) -> Any:
+        if isinstance(leaf, (np.ndarray, np.generic)):
+            if leaf.dtype.kind in "OUS":
+                raise ArgumentError(f"{self.name}: inputs are {leaf.dtype}, not numbers. Convert them first.")
+            leaf = K.array(leaf)
+        elif isinstance(leaf, Operand):
+            leaf = getattr(leaf, "value", leaf)
+        elif hasattr(leaf, "__array__") and not K.is_tensor(leaf):
+            leaf = K.array(np.asarray(leaf))
+        if self.autocast and K.is_tensor(leaf) and "float" in K.dtype(leaf) and K.dtype(leaf) != self.compute_dtype:
+            if "float" not in self.compute_dtype:
+                return leaf
+            mask = get_mask(leaf)
+            leaf = K.cast(leaf, self.compute_dtype)
+            set_mask(leaf, mask)
+        return leaf
+
+    def _check(self, args: tuple[Any, ...]) -> None:
+        if self.input_spec is None or not args:
+            return
+        tensors = [leaf for leaf in tree.leaves(args[0]) if leaf is not None]
+        specs = tree.leaves(self.input_spec)
+        if isinstance(self.input_spec, (list, tuple)) and len(specs) != len(tensors):
+            raise ShapeError(f"{self.name}: takes {plural(len(specs), 'input')}, but {len(tensors)} were given.")
+        for spec, tensor in zip(specs, tensors, strict=False):
+            spec.check(tuple(tensor.shape) if hasattr(tensor, "shape") else np.shape(tensor), self.name)
+
+    @classmethod
+    def _call_signature(cls) -> _Signature:
+        known = cls.__dict__.get("_signature_known")
+        if known is None or known[0] is not cls.call:
+            parameters = dict(list(inspect.signature(cls.call).parameters.items())[1:])
+            default = parameters["training"].default if "training" in parameters else None
+            known = (
+                cls.call,
+                _Signature(
+                    tuple(parameters),
+                    "training" in parameters,
+                    "mask" in parameters,
+                    default if isinstance(default, bool) else None,
+                    any(p.kind is p.VAR_KEYWORD for p in parameters.values()),
+                ),
+            )
+            cls._signature_known = known  # type: ignore[attr-defined]
+        signature: _Signature = known[1]
+        return signature
+
+    # --- building ----------------------------------------------------------------
+
+    def _ensure_built(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self.built:
+            return
+        names = self._call_signature().names
+        shapes = {
+            name: _shapes_of(value)
+            for name, value in {**dict(zip(names, args, strict=False)), **kwargs}.items()
+            if any(hasattr(leaf, "shape") for leaf in tree.leaves(value)) and not name.endswith("mask")
+        }
+        wanted = list(inspect.signature(self.build).parameters)
+        by_name = {f"{name}_shape": shape for name, shape in shapes.items()}
+        if len(wanted) <= 1 or not set(wanted) & set(by_name):
+            arguments: dict[str, Any] = dict(zip(wanted[:1], shapes.values(), strict=False))
+        else:
+            arguments = {name: by_name[name] for name in wanted if name in by_name}
+        self.build(**arguments)
+        self.built = True
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that ``build`` was called with."""
+        shapes: dict[str, Any] | None = vars(self).get("_build_shapes")
+        return shapes
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build with the shapes of ``get_build_config``."""
+        if config and not self.built:
+            config = {key: _map_shapes(tuple, value) for key, value in config.items()}
+            names = list(inspect.signature(self.build).parameters)
+            if set(config) <= set(names):
+                self.build(**config)
+            else:
+                self.build(next(iter(config.values())))
+            self.built = True
+
+    # --- weights -----------------------------------------------------------------
+
+    def _walks(self, part: Stateful) -> bool:
+        return isinstance(part, Layer)
+
+    def _flatten_layers(self) -> list["Layer"]:
+        """This layer and all layers inside it, each once."""
+        found: dict[int, Layer] = {id(self): self}
+        queue = [self]
+        while queue:
+            for _, part in queue.pop(0).parts():
+                if isinstance(part, Layer) and id(part) not in found:
+                    found[id(part)] = part
+                    queue.append(part)
+        return list(found.values())
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All Variables: own trainable ones, own others, then those of inner layers."""
+        return list(self.named_variables(f"{self.name}/").values())
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The Variables that are saved, in Keras' order."""
+        return [variable for variable in self.variables if variable.saved]
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The Variables that an optimizer may change."""
+        frozen = {id(v) for layer in self._flatten_layers() if not layer.trainable for v in layer.variables}
+        return [v for v in self.variables if v.trainable and id(v) not in frozen]
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The other Variables: statistics, and weights that are frozen."""
+        trainable = {id(v) for v in self.trainable_variables}
+        return [v for v in self.variables if id(v) not in trainable]
+
+    trainable_weights = trainable_variables
+    non_trainable_weights = non_trainable_variables
+
+    @property
+    def trainable(self) -> bool:
+        """Whether an optimizer may change the weights; setting it also sets inner layers."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self._flatten_layers() if "_weights_added" in vars(self) else [self]:
+            layer._trainable = bool(value)
+
+    def get_weights(self) -> list[Any]:
+        """Copies of all weights as NumPy arrays, in the order of ``weights``."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace all weights; nothing changes unless every shape fits."""
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ShapeError(
+                f"{self.name}: {plural(len(weights), 'array')} given, but there are {plural(len(variables), 'weight')}"
+                f"{'' if self.built else ' (the layer is not built yet: call it or build() it first)'}."
+            )
+        for variable, value in zip(variables, weights, strict=True):
+            if np.shape(value) != variable.shape:
+                raise ShapeError(
+                    f"{self.name}: the weight {variable.path!r} has shape {variable.shape}, but the array given for it "
+                    f"has shape {np.shape(value)}."
+                )
+        for variable, value in zip(variables, weights, strict=True):
+            variable.assign(np.asarray(value))
+
+    def count_params(self) -> int:
+        """Number of weights' elements."""
+        if not self.built:
+            raise NotBuiltError(f"{self.name}: not built yet, so it has no weights to count. Call it on data first.")
+        return sum(math.prod(variable.shape) for variable in self.weights)
+
+    @property
+    def losses(self) -> list[Any]:
+        """Regularization of the weights, activity regularization, and what ``add_loss`` added in the last call."""
+        layers = self._flatten_layers()
+        members = {id(layer) for layer in layers}
+        scope = current_scope()
+        added = (
+            [loss for layer in layers for loss in layer._eager_losses]
+            if scope is None
+            else [loss for layer, loss in scope.losses if id(layer) in members]
+        )
+        return [*added, *self.regularization_losses()]
+
+    def regularization_losses(self) -> list[Any]:
+        """Value of each trainable weight's regularizer."""
+        return [v.regularizer(v.value) for v in self.trainable_variables if v.regularizer is not None]
+
+    def _clear_losses(self) -> None:
+        for layer in self._flatten_layers():
+            layer._eager_losses.clear()
+
+    # --- dtype, graph, config ----------------------------------------------------
+
+    @property
+    def compute_dtype(self) -> str:
+        """Type of the computation."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """Type of the weights."""
+        return self.dtype_policy.variable_dtype
+
+    dtype = variable_dtype
+
+    @property
+    def input(self) -> Any:
+        """Symbolic inputs of the first recorded call."""
+        return self._first_node().args[0]
+
+    @property
+    def output(self) -> Any:
+        """Symbolic outputs of the first recorded call."""
+        return self._first_node().outputs
+
+    def _first_node(self) -> Node:
+        if not self._nodes:
+            raise UsageErrorNeverCalled(f"{self.name}: was not called on symbolic tensors, so it has no input or output.")
+        return self._nodes[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, dtype and arguments as plain data."""
+        config = {"name": self.name, "trainable": self._trainable, "dtype": dtypes.serialize(self.dtype_policy)}
+        config.update(super().get_config())
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        if self._has_own_constructor():
+            config.update(self._arguments_given())
+        return config
+
+    @classmethod
+    def _has_own_constructor(cls) -> bool:
+        """Whether a user wrote ``__init__`` but no ``get_config``, so that the arguments given are the config."""
+        own = cls.__init__ is not Layer.__init__ and not hasattr(cls.__init__, "from_fields")
+        return own and cls.get_config is Layer.get_config
+
+    def _arguments_given(self) -> dict[str, Any]:
+        args, kwargs = self._given  # type: ignore[attr-defined]
+        bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        parameters = inspect.signature(type(self).__init__).parameters
+        config: dict[str, Any] = {}
+        for name, value in list(bound.arguments.items())[1:]:
+            if parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+                config.update(value)
+            else:
+                config[name] = value
+        plain = registry.serialize({k: v for k, v in config.items() if k not in ("name", "trainable", "dtype")})
+        for name, value in plain.items():
+            if any(callable(leaf) or K.is_tensor(leaf) for leaf in tree.leaves(value)):
+                raise ArgumentError(
+                    f"{self.name}: the argument {name!r} of {type(self).__name__} cannot be written as plain data. "
+                    "Give the class a get_config() that returns its arguments."
+                )
+        return plain
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Layer with the arguments of a config."""
+        config = dict(config)
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = dtypes.get(config["dtype"])
+        if cls._has_own_constructor():
+            config = {name: registry.deserialize(value) for name, value in config.items()}
+        return cls(**config)
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Outputs and new non-trainable values for given values of all Variables; changes nothing."""
+        trainable, others = self.trainable_variables, self.non_trainable_variables
+        for kind, own, given in (("trainable", trainable, trainable_variables), ("other", others, non_trainable_variables)):
+            if len(own) != len(given):
+                raise ShapeError(f"{self.name}: {len(given)} {kind} values given, but there are {len(own)} Variables.")
+        values = dict(zip([*trainable, *others], [*trainable_variables, *non_trainable_variables], strict=True))
+        with Scope(values, strict=False) as scope:
+            outputs = self(*args, **kwargs)
+            losses = self.losses
+        updated = [scope.writes.get(variable, values[variable]) for variable in others]
+        return (outputs, updated, losses) if return_losses else (outputs, updated)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+class UsageErrorNeverCalled(NotBuiltError, AttributeError):
+    """``input`` or ``output`` of a layer that is in no graph."""
+
+
+LAYERS: registry.Table[Layer] = registry.Table("layers", "layer", Layer)
+
+
+def known(shape: Any, axis: int, owner: str = "the layer") -> int:
+    """Size of an axis that a layer must know to make its weights."""
+    size = shape[axis] if -len(shape) <= axis < len(shape) else None
+    if size is None:
+        raise ShapeError(
+            f"{owner}: axis {axis} of the inputs must have a known size, but their shape is {shape_text(shape)}. "
+            "Give the size in Input(shape=...)."
+        )
+    return int(size)
+
+
+def _recording(build: Callable[..., None]) -> Callable[..., None]:
+    """``build`` that also marks the layer built and remembers the shapes."""
+    if hasattr(build, "records"):
+        return build
+    parameters = list(inspect.signature(build).parameters)[1:]
+
+    def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:
+        shapes = {**dict(zip(parameters, args, strict=False)), **kwargs}
+        if "_build_shapes" not in vars(self):
+            self._build_shapes = shapes  # type: ignore[attr-defined]
+        build(self, *args, **kwargs)
+        self.built = True
+        if self._first_weights is not None:
+            first, self._first_weights = self._first_weights, None
+            self.set_weights(first if isinstance(first, (list, tuple)) else [first])
+
+    recorded.records = True  # type: ignore[attr-defined]
+    recorded.__name__, recorded.__doc__ = "build", build.__doc__
+    recorded.__signature__ = inspect.signature(build)  # type: ignore[attr-defined]
+    return recorded
+
+
+def _constraint(identifier: Any) -> Any:
+    from keraunos import constraints
+
+    return constraints.get(identifier)
+
+
+def _as_tuple(shape: Any) -> tuple[Any, ...]:
+    return (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+
+
+def _shapes_of(value: Any) -> Any:
+    return tree.map(lambda leaf: None if leaf is None else tuple(np.shape(leaf) if not hasattr(leaf, "shape") else leaf.shape), value)
+
+
+def _map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    """Apply a function to each shape of a tree whose leaves are shapes."""
+    if isinstance(shapes, dict):
+        return {key: _map_shapes(function, shape) for key, shape in shapes.items()}
+    if shapes is not None and all(size is None or isinstance(size, (int, np.integer)) for size in shapes):
+        return function(tuple(shapes))
+    return None if shapes is None else [_map_shapes(function, shape) for shape in shapes]
+
+
+def _is_number_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(
+        isinstance(leaf, (int, float, bool)) for leaf in tree.leaves(value)
+    )
+
+
+def _rank_advice(rank: int, wanted: int) -> str:
+    if rank > wanted:
+        return "Put a Flatten or Reshape layer before it, or leave the first number out if you gave the whole data's shape."
+    return "Add the missing axis with a Reshape layer or with x[..., None]."

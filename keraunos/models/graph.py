@@ -1,0 +1,94 @@
+"""The graph of a functional model: which calls lead from inputs to outputs, in which order."""
+
+from typing import Any
+
+from keraunos.core.symbolic import Node, SymbolicTensor
+from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError
+
+
+class Graph:
+    """Calls between symbolic inputs and outputs.
+
+    Args:
+        inputs, outputs: Trees of symbolic tensors.
+        owner: Name of the model, for messages.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, owner: str) -> None:
+        for what, given in (("inputs", inputs), ("outputs", outputs)):
+            for leaf in tree.leaves(given):
+                if not isinstance(leaf, SymbolicTensor):
+                    raise ArgumentError(
+                        f"{owner}: {what} holds {type(leaf).__name__}; expected what Input() or a layer called on such "
+                        "returns."
+                    )
+        self.inputs, self.outputs = inputs, outputs
+        self.nodes: list[Node] = []
+        self._first_seen: dict[int, int] = {}
+        known = {id(leaf) for leaf in tree.leaves(inputs)}
+        done: set[int] = set()
+        for leaf in tree.leaves(outputs):
+            self._visit(leaf, known, done, owner)
+        self.operations = self._in_order_of_depth()
+
+    def _visit(self, tensor: SymbolicTensor, known: set[int], done: set[int], owner: str) -> None:
+        # An explicit stack: a deep network would exceed Python's recursion limit.
+        stack: list[tuple[SymbolicTensor, bool]] = [(tensor, False)]
+        while stack:
+            tensor, finished = stack.pop()
+            node = tensor.node
+            if finished:
+                if node is not None and id(node) not in done:
+                    done.add(id(node))
+                    self.nodes.append(node)
+                continue
+            if id(tensor) in known:
+                if node is not None:
+                    self._first_seen.setdefault(id(node.operation), len(self._first_seen))
+                continue
+            if node is None or not node.inputs:
+                raise ArgumentError(
+                    f"{owner}: the outputs depend on the input {tensor.name!r} of shape {tensor.shape}, which is not "
+                    "among the model's inputs. Add it to inputs=[...]."
+                )
+            if id(node) in done:
+                continue
+            self._first_seen.setdefault(id(node.operation), len(self._first_seen))
+            stack.append((tensor, True))
+            stack += [(parent, False) for parent in reversed(node.inputs)]
+
+    def _in_order_of_depth(self) -> list[Any]:
+        """Each layer and operation once, in Keras' order: farthest from the outputs first."""
+        depths: dict[int, int] = {}
+        levels: dict[int, int] = {}
+        operations: dict[int, Any] = {}
+        for node in reversed(self.nodes):
+            depth = max(levels.get(id(node), 0), depths.get(id(node.operation), 0))
+            depths[id(node.operation)] = levels[id(node)] = depth
+            operations[id(node.operation)] = node.operation
+            for parent in node.inputs:
+                if parent.node is not None:
+                    levels[id(parent.node)] = max(levels.get(id(parent.node), 0), depth + 1)
+        for leaf in tree.leaves(self.inputs):
+            if leaf.node is not None:
+                operation = leaf.node.operation
+                depths[id(operation)] = max(levels.get(id(leaf.node), 0), depths.get(id(operation), 0))
+                operations[id(operation)] = operation
+                self._first_seen.setdefault(id(operation), -1)
+        order = sorted(operations, key=lambda key: (-depths[key], self._first_seen.get(key, -1)))
+        return [operations[key] for key in order]
+
+    def run(self, inputs: Any) -> Any:
+        """Outputs for values of the inputs, given as a flat list."""
+        values = {id(leaf): value for leaf, value in zip(tree.leaves(self.inputs), inputs, strict=True)}
+
+        def value_of(leaf: Any) -> Any:
+            return values[id(leaf)] if isinstance(leaf, SymbolicTensor) else leaf
+
+        for node in self.nodes:
+            args, kwargs = tree.map(value_of, (node.args, node.kwargs))
+            results = node.operation(*args, **kwargs)
+            for leaf, value in zip(tree.leaves(node.outputs), tree.leaves(results), strict=True):
+                values[id(leaf)] = value
+        return tree.map(value_of, self.outputs)

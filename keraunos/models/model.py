@@ -1,0 +1,296 @@
+"""Model: a layer that can be trained, saved and shown; from a graph, or written as a class."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from keraunos import saving
+from keraunos.backend import K
+from keraunos.backend.spec import TensorSpec
+from keraunos.core.scope import get_mask, set_mask
+from keraunos.core.symbolic import SymbolicTensor, infer
+from keraunos.layers.layer import LAYERS, Layer
+from keraunos.models import configs
+from keraunos.models.graph import Graph
+from keraunos.models.summary import print_summary
+from keraunos.training.trainer import Trainer
+from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
+from keraunos.utils.text import plural, shape_text, suggestion
+
+
+@LAYERS.register("Functional")
+class Model(Trainer, Layer):
+    """Layers with inputs and outputs, and everything to train and use them.
+
+    ``Model(inputs, outputs)`` is the network between symbolic tensors. A subclass
+    makes layers in ``__init__`` and uses them in ``call(self, inputs)``.
+
+    Args:
+        inputs, outputs: Symbolic tensors, or lists or dicts of them.
+        name: Name; ``functional`` and so on if not given.
+
+    >>> from keraunos.layers import Dense, Input
+    >>> inputs = Input((4,))
+    >>> model = Model(inputs, Dense(3)(inputs))
+    >>> model.output_shape, model.count_params()
+    ((None, 3), 15)
+    """
+
+    _not_parts: ClassVar[frozenset[str]] = Layer._not_parts | {
+        "optimizer", "history", "_graph", "_objectives", "_programs", "_compile_arguments", "_device_blocks",
+    }  # fmt: skip
+
+    _graph: Graph | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = dict(zip(("inputs", "outputs", "name"), args, strict=False))
+        for name in ("inputs", "outputs"):
+            if name in kwargs:
+                given[name] = kwargs.pop(name)
+        if "name" in given:
+            kwargs["name"] = given["name"]
+        if ("inputs" in given) != ("outputs" in given):
+            raise ArgumentError(f"{type(self).__name__}: give both inputs and outputs, or neither.")
+        if type(self) is Model and "inputs" not in given:
+            raise ArgumentError("Model needs inputs and outputs: Model(inputs, outputs). Or subclass it and define call().")
+        if type(self) is Model and kwargs.get("name") is None:
+            from keraunos.core.naming import unique_name
+
+            kwargs["name"] = unique_name("functional")
+        super().__init__(**kwargs)
+        if "inputs" in given:
+            self._set_graph(given["inputs"], given["outputs"])
+
+    def _set_graph(self, inputs: Any, outputs: Any) -> None:
+        self._graph = Graph(inputs, outputs, self.name)
+        self._graph_layers = [operation for operation in self._graph.operations if isinstance(operation, Layer)]
+        names = [layer.name for layer in self._graph_layers]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ArgumentError(f"{self.name}: two layers are called {twice!r}. Give each layer a name of its own.")
+        self.built = True
+
+    # --- calling -----------------------------------------------------------------
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """Outputs for inputs."""
+        if self._graph is None:
+            return super().call(inputs)
+        flat = self._matched(inputs)
+        if mask is not None:
+            for value, part in zip(flat, tree.leaves(mask), strict=False):
+                set_mask(value, part)
+        return self._graph.run(flat)
+
+    def _matched(self, inputs: Any) -> list[Any]:
+        """The inputs in the order of the graph's, in their types and ranks."""
+        assert self._graph is not None
+        wanted = tree.leaves(self._graph.inputs)
+        if isinstance(inputs, Mapping):
+            names = list(self._graph.inputs) if isinstance(self._graph.inputs, Mapping) else self.input_names
+            missing = [name for name in names if name not in inputs]
+            if missing:
+                raise ArgumentError(
+                    f"{self.name}: the inputs have no {missing[0]!r}, only {list(inputs)}.{suggestion(missing[0], inputs)}"
+                )
+            given = [inputs[name] for name in names]
+        else:
+            given = tree.leaves(inputs)
+        if len(given) != len(wanted):
+            raise ShapeError(
+                f"{self.name}: {plural(len(given), 'input')} given, but the model has {len(wanted)}: {self.input_names}."
+            )
+        return [self._fitted(value, target) for value, target in zip(given, wanted, strict=True)]
+
+    def _fitted(self, value: Any, target: SymbolicTensor) -> Any:
+        if value is None:
+            return None
+        shape, wanted = tuple(value.shape), target.shape
+        mask = get_mask(value)
+        if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
+            value = K.expand_dims(value, -1)
+        elif len(shape) == len(wanted) + 1 and shape[-1] == 1:
+            value = K.squeeze(value, -1)
+        shape = tuple(value.shape)
+        if len(shape) != len(wanted) or any(w is not None and s != w for s, w in zip(shape[1:], wanted[1:], strict=True)):
+            own = "one row" if len(shape) == len(wanted) else f"rank {len(shape)}"
+            raise ShapeError(
+                f"{self.name}: the input {target.name!r} has shape {shape_text((None, *shape[1:]))}, but the model takes "
+                f"{shape_text(wanted)} ({own} of {shape_text(shape[1:])} against {shape_text(wanted[1:])}). "
+                "Reshape the data, or build the model with Input(shape=...) of the data's."
+            )
+        if K.dtype(value) != target.dtype and not isinstance(value, SymbolicTensor):
+            value = K.cast(value, target.dtype)
+        set_mask(value, mask)
+        return value
+
+    def _convert(self, leaf: Any) -> Any:
+        # The graph's inputs say their own types; a model converts nothing itself.
+        if self._graph is not None and K.is_tensor(leaf):
+            return leaf
+        return super()._convert(leaf)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make all weights by calling the model on inputs of a shape."""
+        if self._graph is not None or input_shape is None:
+            return
+        from keraunos.layers.layer import _map_shapes
+
+        specs = _map_shapes(lambda shape: TensorSpec(shape, self.compute_dtype), input_shape)
+        self.built = True
+        try:
+            infer(self, (specs,))
+        except Exception:
+            self.built = False
+            raise
+
+    def _ensure_built(self, args: Any, kwargs: Any) -> None:
+        # A model written as a class builds its layers while it is called.
+        if not self.built and type(self).build is Model.build:
+            self._build_shapes = {"input_shape": tree.map(lambda leaf: tuple(leaf.shape), args[0])} if args else {}
+            self.built = True
+        else:
+            super()._ensure_built(args, kwargs)
+
+    # --- parts -------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in order from inputs to outputs."""
+        if self._graph is not None:
+            return list(self._graph_layers)
+        return [part for _, part in self.parts() if isinstance(part, Layer)]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Layer of a name or an index."""
+        if (name is None) == (index is None):
+            raise ArgumentError("get_layer: give a name or an index, one of the two.")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ArgumentError(f"get_layer: index {index} is out of range; the model has {plural(len(self.layers), 'layer')}.")
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        names = [layer.name for layer in self.layers]
+        raise ArgumentError(f"get_layer: the model has no layer {name!r}.{suggestion(name, names)}")
+
+    @property
+    def variables(self) -> list[Any]:
+        """All Variables, layer by layer."""
+        return list(self.named_variables().values())
+
+    weights = variables
+
+    @property
+    def inputs(self) -> Any:
+        """Symbolic inputs, as a flat list."""
+        return tree.leaves(self._need_graph("inputs").inputs)
+
+    @property
+    def outputs(self) -> Any:
+        """Symbolic outputs, as a flat list."""
+        return tree.leaves(self._need_graph("outputs").outputs)
+
+    @property
+    def input(self) -> Any:
+        """Symbolic inputs, as they were given."""
+        return self._need_graph("input").inputs
+
+    @property
+    def output(self) -> Any:
+        """Symbolic outputs, as they were given."""
+        return self._need_graph("output").outputs
+
+    @property
+    def input_shape(self) -> Any:
+        """Shapes of the inputs."""
+        return tree.map(lambda leaf: leaf.shape, self._need_graph("input_shape").inputs)
+
+    @property
+    def output_shape(self) -> Any:
+        """Shapes of the outputs."""
+        return tree.map(lambda leaf: leaf.shape, self._need_graph("output_shape").outputs)
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs; none where the model has no graph."""
+        if self._graph is None:
+            return []
+        if isinstance(self._graph.inputs, Mapping):
+            return list(self._graph.inputs)
+        return [leaf.name for leaf in tree.leaves(self._graph.inputs)]
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs: keys of a dict, else the layers that make them."""
+        if self._graph is None:
+            return []
+        if isinstance(self._graph.outputs, Mapping):
+            return list(self._graph.outputs)
+        names: list[str] = []
+        for leaf in tree.leaves(self._graph.outputs):
+            name = leaf.node.operation.name if leaf.node is not None else leaf.name
+            names.append(name if name not in names else f"{name}_{names.count(name)}")
+        return names
+
+    def _need_graph(self, what: str) -> Graph:
+        if self._graph is None:
+            raise NotBuiltError(
+                f"{self.name}: {what} is known only for a Sequential with an input shape or a Model(inputs, outputs)."
+            )
+        return self._graph
+
+    # --- shown, saved, copied ----------------------------------------------------
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print the layers, their output shapes and numbers of weights.
+
+        Args:
+            line_length: Width of the table.
+            positions: Ends of the columns, as fractions of the width or in characters.
+            print_fn: Function that gets the text instead of ``print``.
+            expand_nested: Whether to list the layers inside models.
+            show_trainable: Whether to show which layers are trained.
+            layer_range: Names (patterns) of the first and the last layer to show.
+        """
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def get_config(self) -> dict[str, Any]:
+        """The graph as plain data; of a subclass, its arguments."""
+        if type(self) is not Model or self._graph is None:
+            return super().get_config()
+        return configs.graph_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Model of a config, with new weights."""
+        if cls is Model or "layers" in config:
+            return configs.graph_from_config(cls, config, custom_objects)
+        return super().from_config(config)
+
+    def to_json(self, **options: Any) -> str:
+        """The architecture as JSON text."""
+        return saving.to_json(self, **options)
+
+    def save(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
+        """Write the model, its weights and the optimizer's state to a ``.keras`` file."""
+        saving.save_model(self, filepath, overwrite=overwrite, **options)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
+        """Write the weights to an HDF5 file."""
+        saving.save_weights(self, filepath, overwrite=overwrite, **options)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **options: Any) -> None:
+        """Read the weights from an HDF5 file."""
+        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **options)
+
+

@@ -1,0 +1,175 @@
+"""Sequential: a stack of layers, each with one input and one output."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from keraunos.core import registry
+from keraunos.core.symbolic import SymbolicTensor
+from keraunos.layers import Input, InputLayer
+from keraunos.layers.layer import LAYERS, Layer
+from keraunos.models.model import Model
+from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError, ShapeError
+from keraunos.utils.text import shape_text
+
+
+@LAYERS.register()
+class Sequential(Model):
+    """A stack of layers.
+
+    The weights are made at once if the first layer is an ``Input`` (or was given
+    ``input_shape``), else when the model first sees data.
+
+    Args:
+        layers: Layers from input to output.
+        trainable: Whether an optimizer changes the weights.
+        name: Name.
+
+    >>> from keraunos.layers import Dense
+    >>> model = Sequential([Input((4,)), Dense(8, activation="relu"), Dense(3)])
+    >>> model.output_shape
+    (None, 3)
+    """
+
+    def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
+        super().__init__(trainable=trainable, name=name)
+        self._stack: list[Layer] = []
+        self.built = False
+        if layers is not None and not isinstance(layers, (list, tuple)):
+            raise ArgumentError(
+                f"Sequential: layers is a {type(layers).__name__}; expected a list: Sequential([layer, ...])."
+            )
+        for layer in layers or ():
+            self.add(layer, rebuild=False)
+        self._rebuild()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer on top."""
+        if isinstance(layer, SymbolicTensor):
+            layer = layer.node.operation if layer.node is not None else layer
+        if not isinstance(layer, Layer):
+            if callable(layer) and not isinstance(layer, type):
+                from keraunos.layers import Lambda
+
+                layer = Lambda(layer)
+            else:
+                hint = f" Make an object of it: {layer.__name__}(...)." if isinstance(layer, type) else ""
+                raise ArgumentError(f"Sequential: {layer!r} is no layer.{hint}")
+        if any(known.name == layer.name for known in self._stack):
+            raise ArgumentError(
+                f"{self.name}: there is a layer called {layer.name!r} already. Give each layer a name of its own."
+            )
+        if not self._stack and not isinstance(layer, InputLayer):
+            shape = layer.given_batch_shape
+            if shape is None and isinstance(layer, Model) and layer._graph is not None:
+                shape = layer.input_shape
+            if shape is not None and all(size is None or isinstance(size, int) for size in shape):
+                self._stack.append(InputLayer(batch_shape=shape))
+        elif self._stack and isinstance(layer, InputLayer):
+            raise ArgumentError(f"{self.name}: an Input must be the first layer, but {len(self._stack)} are there already.")
+        self._stack.append(layer)
+        if rebuild:
+            self._extend(layer)
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the top layer off and return it."""
+        if not self.layers:
+            raise ArgumentError(f"{self.name}: there is no layer to take off.")
+        layer = self._stack.pop()
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _extend(self, layer: Layer) -> None:
+        if self._graph is None or isinstance(layer, InputLayer):
+            self._rebuild()
+            return
+        inputs, outputs = self._graph.inputs, self._graph.outputs
+        try:
+            self._set_graph(inputs, layer(outputs))
+        except BaseException:
+            self._stack.pop()
+            raise
+        self._forget_programs()
+
+    def _rebuild(self) -> None:
+        self._graph = None
+        self.built = False
+        self._forget_programs()
+        if len(self._stack) > 1 and isinstance(self._stack[0], InputLayer):
+            tensor = inputs = self._stack[0].output
+            for layer in self._stack[1:]:
+                tensor = layer(tensor)
+            self._set_graph(inputs, tensor)
+
+    def _forget_programs(self) -> None:
+        self.__dict__.setdefault("_programs", {}).clear()
+        if self._objectives is not None:
+            self._objectives.resolved = False
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights for inputs of a shape (the batch first)."""
+        if self._graph is not None or input_shape is None:
+            return
+        if not self._stack:
+            raise ArgumentError(f"{self.name}: has no layers. Add some with add().")
+        shape = tuple(input_shape)
+        self._stack.insert(0, Input(batch_shape=(None, *shape[1:]), dtype=self.compute_dtype).node.operation)
+        try:
+            self._rebuild()
+        except BaseException:
+            # Layers below the one that failed keep weights for this shape; they are made again on the next try.
+            del self._stack[0]
+            for layer in self._stack:
+                _unbuild(layer)
+            raise
+
+    def _ensure_built(self, args: Any, kwargs: Any) -> None:
+        if self._graph is None:
+            if not self._stack:
+                raise ArgumentError(f"{self.name}: has no layers. Add some with add().")
+            if tree.is_nested(args[0]):
+                raise ShapeError(f"{self.name}: a Sequential takes one input, but several were given. Use Model(inputs, outputs).")
+            shape = tuple(args[0].shape)
+            if len(shape) < 2:
+                raise ShapeError(
+                    f"{self.name}: the data has shape {shape_text(shape)}, but the first axis must be the batch. "
+                    "One row is x[None], one feature a row is x[:, None]."
+                )
+            self.build(shape)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers from input to output, without the ``Input``."""
+        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+
+    def get_config(self) -> dict[str, Any]:
+        """The layers as plain data."""
+        from keraunos.models.configs import layer_config
+
+        config = Layer.get_config(self)
+        return {
+            **{key: config[key] for key in ("name", "trainable", "dtype")},
+            "layers": [layer_config(layer) for layer in self._stack],
+            **({"build_input_shape": list(self.input_shape)} if self._graph is not None else {}),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Sequential of a config, with new weights."""
+        with registry.custom_object_scope(custom_objects or {}):
+            layers = [registry.deserialize(item, table=None) for item in config["layers"]]
+        model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
+        shape = config.get("build_input_shape")
+        if model._graph is None and shape:
+            model.build(tuple(shape))
+        return model
+
+
+def _unbuild(layer: Layer) -> None:
+    if layer._weights_added and not isinstance(layer, Model):
+        for name, value in list(vars(layer).items()):
+            if any(value is variable for variable in layer._weights_added):
+                delattr(layer, name)
+        layer._weights_added.clear()
+        layer.built = False

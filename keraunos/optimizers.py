@@ -1,0 +1,1205 @@
+"""Optimizers: from gradients to new parameters.
+
+An optimizer is its elementwise ``update``; clipping, weight decay, gradient
+accumulation, the moving average of the weights and the bookkeeping of state
+are written once, in :meth:`Optimizer.step`, a pure function that the compiled
+loop calls. :meth:`Optimizer.apply` is the same step on Variables.
+"""
+
+import functools
+import re
+import warnings
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, cast
+
+import numpy as np
+
+from keraunos import initializers, schedules
+from keraunos.backend import K
+from keraunos.core import registry
+from keraunos.core.fields import Field, NonNegativeReal, Rate, real
+from keraunos.core.naming import unique_name
+from keraunos.core.registry import Table
+from keraunos.core.scope import Scope, optimizer_writes
+from keraunos.core.stateful import Stateful
+from keraunos.core.variable import Variable
+from keraunos.utils import tree
+from keraunos.utils.config import floatx
+from keraunos.utils.errors import ArgumentError, ModelFileError, UsageError
+from keraunos.utils.text import plural, shape_text, snake_case
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Nadam",
+    "OptaxOptimizer",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]
+
+Tensor = Any
+Key = Hashable
+Tensors = Mapping[Key, Tensor]
+
+_AVERAGE, _ACCUMULATOR = "average", "gradient_accumulator"
+
+
+def _learning_rate(value: Any) -> Any:
+    if isinstance(value, dict):
+        value = schedules.deserialize(value)
+    if callable(value):
+        return value
+    try:
+        return real()(value)
+    except ArgumentError:
+        raise ArgumentError("expected a number, a schedule, or a function without arguments.") from None
+
+
+def _whole(least: int) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ArgumentError(f"expected None or a whole number, {least} or more.")
+        return int(value)
+
+    return convert
+
+
+LearningRate = Annotated[Any, Field(_learning_rate)]
+_WeightDecay = Annotated[float, Field(real(0))]
+_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "weight_decay": real(0, optional=True),
+    "clipnorm": real(0, optional=True),
+    "clipvalue": real(0, optional=True),
+    "global_clipnorm": real(0, optional=True),
+    "use_ema": bool,
+    "ema_momentum": real(0, 1),
+    "ema_overwrite_frequency": _whole(1),
+    "loss_scale_factor": real(0, optional=True),
+    "gradient_accumulation_steps": _whole(2),
+}
+
+
+def _built_once(build: Callable[..., None]) -> Callable[..., None]:
+    """A subclass's ``build`` that does nothing for the variables it was built for, and begins anew for others."""
+
+    @functools.wraps(build)
+    def once(self: Any, variables: Sequence[Variable]) -> None:
+        present = self._trainable_variables
+        if self.built and len(present) == len(variables) and all(map(lambda a, b: a is b, present, variables)):
+            return
+        self._added = []
+        build(self, list(variables))
+
+    return once
+
+
+class Optimizer(Stateful):
+    """Base of the optimizers.
+
+    An optimizer of this library declares its arguments, the names of its slots
+    (state of the shape of a parameter) and an elementwise ``update``. An
+    optimizer written for Keras 3 (``build``, ``add_variable_from_reference``,
+    ``update_step``) works too.
+
+    Args:
+        learning_rate: A number, a schedule, or a function without arguments.
+        weight_decay: Each step first takes ``weight_decay * learning_rate * w`` off each weight; ``None`` for none.
+        clipnorm: Largest norm of the gradient of one weight; ``None`` or 0 for no limit.
+        clipvalue: Largest magnitude of a gradient's element; ``None`` or 0 for no limit.
+        global_clipnorm: Largest norm of all gradients together; ``None`` or 0 for no limit.
+        use_ema: Whether a moving average of the weights is kept; it replaces them when training ends.
+        ema_momentum: Share of the old average in the new one, 0 to 1.
+        ema_overwrite_frequency: Updates after which the average replaces the weights; ``None`` for only at the end.
+        loss_scale_factor: Factor of the loss, by which gradients are divided again; helps 16-bit floats.
+        gradient_accumulation_steps: Steps whose mean gradient makes one update, 2 or more; ``None`` for one.
+        name: Name.
+
+    Raises:
+        ArgumentError: A value out of its range, or more than one way of clipping.
+
+    >>> class Signs(Optimizer):
+    ...     learning_rate: LearningRate = 0.1
+    ...     def update(self, gradient, parameter, slots, rate, step):
+    ...         return parameter - rate * K.sign(gradient), {}
+    >>> weight = Variable([1.0, 2.0])
+    >>> Signs(0.5).apply([np.array([3.0, -3.0])], [weight])
+    >>> weight.numpy().tolist()
+    [0.5, 2.5]
+    """
+
+    _not_parts: ClassVar[frozenset[str]] = frozenset({"_trainable_variables", "_excluded"})
+
+    weight_decay: float | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "learning_rate" in cls.__dict__ and "learning_rate" in cls._fields:
+            # The field has given its default to the constructor; the property below must show again.
+            del cls.learning_rate
+        if "build" in cls.__dict__:
+            cls.build = _built_once(cls.build)  # type: ignore[method-assign]
+
+    def __init__(
+        self,
+        learning_rate: Any = None,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        given = locals()
+        owner = type(self).__name__
+        self.name = name or unique_name(snake_case(owner))
+        for option, convert in _OPTIONS.items():
+            if option not in self._fields:
+                try:
+                    setattr(self, option, convert(given[option]))
+                except ArgumentError as error:
+                    raise ArgumentError(f"{owner}: {option} is {given[option]!r}; {error}") from None
+        clipping = [
+            option for option in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, option) is not None
+        ]
+        if len(clipping) > 1:
+            raise ArgumentError(f"{owner}: {' and '.join(clipping)} are both set; choose one of them.")
+        self._iterations = self._named(Variable(np.int32(0), trainable=False, name="iteration"))
+        if learning_rate is not None or not hasattr(self, "_rate"):
+            try:
+                self.learning_rate = _learning_rate(learning_rate)
+            except ArgumentError as error:
+                raise ArgumentError(f"{owner}: learning_rate is {learning_rate!r}; {error}") from None
+        if isinstance(self._rate, Variable):
+            self._named(self._rate)
+        self.built = False
+        self._trainable_variables: list[Variable] = []
+        self._slots: dict[str, dict[Variable, Variable]] = {}
+        self._scalars: dict[str, Variable] = {}
+        self._added: list[Variable] = []
+        self._excluded: tuple[list[Variable], tuple[str, ...]] = ([], ())
+
+    # --- the mathematics: what a subclass defines --------------------------------
+
+    @property
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the own slots; those of one group are stored side by side for each weight."""
+        return ()
+
+    @property
+    def scalar_names(self) -> tuple[str, ...]:
+        """Names of the own state that belongs to no weight."""
+        return ()
+
+    def initial_slot(self, slot_name: str, parameter: Any) -> Any:
+        """First value of a slot of a parameter (anything with shape and dtype), as a NumPy array."""
+        return initializers.Zeros()(parameter.shape, str(parameter.dtype))
+
+    def initial_scalar(self, scalar_name: str) -> float:
+        """First value of a scalar."""
+        return 0.0
+
+    def update(
+        self, gradient: Tensor, parameter: Tensor, slots: dict[str, Tensor], rate: Tensor, step: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """New parameter and slots; elementwise, so that many small parameters can be updated as one vector.
+
+        Args:
+            gradient: Gradient, clipped.
+            parameter: Parameter, decayed.
+            slots: Own slots of the parameter by name; the scalars too.
+            rate: Learning rate.
+            step: Number of updates made before this one.
+        """
+        raise ArgumentError(f"{type(self).__name__} defines neither update() nor update_step().")
+
+    def update_scalars(self, scalars: dict[str, Tensor], step: Tensor) -> dict[str, Tensor]:
+        """New scalars, before the parameters are updated."""
+        return scalars
+
+    # --- one step, pure ----------------------------------------------------------
+
+    @property
+    def packable(self) -> bool:
+        """Whether several parameters may be given to ``step`` as one flat vector."""
+        return not self.clipnorm and not self._keras_style
+
+    def step(
+        self,
+        gradients: Tensors,
+        parameters: Tensors,
+        state: Mapping[str, Any],
+        decayed: Collection[Key] | None = None,
+    ) -> tuple[dict[Key, Tensor], dict[str, Any]]:
+        """New parameters and state; changes nothing.
+
+        Args:
+            gradients: Gradient by key. A parameter without one stays as it is.
+            parameters: Parameter by key: a path, a Variable, or the name of a pack.
+            state: ``iterations``, ``learning_rate`` (none for a schedule), ``scalars`` by
+                name, and ``slots`` by name and key, as :meth:`state` returns them.
+            decayed: Keys that weight decay applies to; ``None`` for all.
+        """
+        if self.loss_scale_factor:
+            gradients = {key: gradient / self.loss_scale_factor for key, gradient in gradients.items()}
+        parameters, slots = dict(parameters), {name: dict(slot) for name, slot in state["slots"].items()}
+        iterations, every = state["iterations"], self.gradient_accumulation_steps
+        updates = iterations if every is None else K.floor_divide(iterations, every)
+        moving = (parameters, slots, dict(state["scalars"]))
+        if every is None:
+            parameters, slots, scalars = self._advance(gradients, *moving, state, updates, decayed)
+        else:
+            due = K.equal(K.mod(iterations + 1, every), 0)
+            sums = {key: gradient + slots[_ACCUMULATOR][key] for key, gradient in gradients.items()}
+            means = {key: total / every for key, total in sums.items()}
+            advanced = self._advance(means, *moving, state, updates, decayed)
+            parameters, slots, scalars = tree.map(functools.partial(K.where, due), advanced, moving)
+            for key, total in sums.items():
+                slots[_ACCUMULATOR][key] = K.where(due, K.zeros_like(total), total)
+        if self.use_ema:
+            parameters, slots[_AVERAGE] = self._averaged(parameters, slots[_AVERAGE], updates)
+        return parameters, {**state, "iterations": iterations + 1, "scalars": scalars, "slots": slots}
+
+    def _advance(
+        self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any, updates: Any, decayed: Any
+    ) -> tuple[Any, Any, Any]:
+        rate = self._rate_at(state)
+        gradients = self._clipped(gradients)
+        if self.weight_decay is not None:
+            decayed = parameters.keys() if decayed is None else decayed
+            parameters = {
+                key: w - w * self.weight_decay * K.cast(rate, K.dtype(w)) if key in gradients and key in decayed else w
+                for key, w in parameters.items()
+            }
+        return self._updated(gradients, parameters, slots, scalars, state, rate, updates)
+
+    def _updated(
+        self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any, rate: Any, updates: Any
+    ) -> tuple[Any, Any, Any]:
+        if self._keras_style:
+            return self._updated_by_steps(gradients, parameters, slots, scalars, state)
+        parameters, slots = dict(parameters), {name: dict(slot) for name, slot in slots.items()}
+        scalars = self.update_scalars(scalars, updates)
+        names = [name for group in self.slot_groups for name in group]
+        for key, gradient in gradients.items():
+            dtype = K.dtype(parameters[key])
+            own = {**scalars, **{name: slots[name][key] for name in names}}
+            new, own = self.update(K.cast(gradient, dtype), parameters[key], own, K.cast(rate, dtype), updates)
+            parameters[key] = K.cast(new, dtype)
+            for name in names:
+                slots[name][key] = K.cast(own[name], K.dtype(slots[name][key]))
+        return parameters, slots, scalars
+
+    def _clipped(self, gradients: Tensors) -> Tensors:
+        if self.clipnorm:
+            return {key: _clip_by_norm(gradient, self.clipnorm) for key, gradient in gradients.items()}
+        if self.global_clipnorm and gradients:
+            norm = K.sqrt(functools.reduce(K.add, (K.sum(K.square(gradient)) for gradient in gradients.values())))
+            # An infinite norm makes every gradient NaN, where a plain quotient would hide it as 0.
+            scale = self.global_clipnorm * K.minimum(1 / norm, 1 / self.global_clipnorm) + (norm - norm)
+            return {key: gradient * scale for key, gradient in gradients.items()}
+        if self.clipvalue:
+            return {key: K.clip(gradient, -self.clipvalue, self.clipvalue) for key, gradient in gradients.items()}
+        return gradients
+
+    def _averaged(self, parameters: Any, averages: Any, updates: Any) -> tuple[Any, Any]:
+        momentum = K.where(K.equal(updates, 0), 0.0, self.ema_momentum)
+        averages = {
+            key: K.cast(momentum * average + (1 - momentum) * parameters[key], K.dtype(average))
+            for key, average in averages.items()
+        }
+        if self.ema_overwrite_frequency:
+            due = K.equal(K.mod(updates + 1, self.ema_overwrite_frequency), 0)
+            parameters = {key: K.where(due, averages[key], w) for key, w in parameters.items()}
+        return parameters, averages
+
+    # --- the learning rate -------------------------------------------------------
+
+    @property
+    def learning_rate(self) -> Any:
+        """The rate as a Variable; the present value where a schedule or a function gives it. May be set."""
+        if isinstance(self._rate, Variable):
+            return self._rate
+        return self._rate_at(self._rate_state())
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        present = self.__dict__.get("_rate")
+        if callable(value):
+            self._rate = value
+        elif present is None:
+            self._rate = Variable(np.asarray(value, np.float64), dtype=floatx(), trainable=False, name="learning_rate")
+        elif isinstance(present, Variable):
+            present.assign(value if K.is_tensor(value) else _learning_rate(value))
+        else:
+            raise UsageError(
+                f"{self.name}: the learning rate comes from {_described(present)}, so it cannot be set to a number. "
+                f"Set it to another schedule, or compile with {type(self).__name__}(learning_rate={value!r})."
+            )
+
+    def _rate_at(self, state: Mapping[str, Any]) -> Any:
+        if isinstance(self._rate, schedules.LearningRateSchedule):
+            return self._rate(state["iterations"])
+        return state.get("learning_rate")
+
+    def _rate_state(self) -> dict[str, Any]:
+        rate: dict[str, Any] = {"iterations": self._iterations.value}
+        if isinstance(self._rate, Variable):
+            rate["learning_rate"] = self._rate.value
+        elif not isinstance(self._rate, schedules.LearningRateSchedule):
+            rate["learning_rate"] = K.array(self._rate(), floatx())
+        return rate
+
+    @property
+    def iterations(self) -> Any:
+        """Number of updates made: a Variable, or a tensor where gradients are accumulated."""
+        every = self.gradient_accumulation_steps
+        return self._iterations if every is None else K.floor_divide(self._iterations, every)
+
+    def scale_loss(self, loss: Tensor) -> Tensor:
+        """The loss times ``loss_scale_factor``; ``step`` divides the gradients by it again."""
+        return loss * self.loss_scale_factor if self.loss_scale_factor else loss
+
+    # --- state in Variables ------------------------------------------------------
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Make the state for trainable variables; state of those that it was built for before is kept."""
+        self._trainable_variables = list(variables)
+        kept, self._slots = self._slots, {}
+        for name in self.slot_names:
+            mine = kept.get(name, {})
+            self._slots[name] = {
+                variable: mine[variable] if variable in mine else self._slot(name, variable) for variable in variables
+            }
+        for name in self.scalar_names:
+            if name not in self._scalars:
+                dtype = variables[0].dtype if variables else floatx()
+                value = np.asarray(self.initial_scalar(name), np.float32)
+                # Keras gives this one no name; ours follow, so that files of one open in the other.
+                self._scalars[name] = Variable(value, dtype=dtype, trainable=False, name="variable")
+        self.built = True
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        """Names of all slots: average and accumulator where asked for, then the own ones."""
+        return tuple(name for group in self._groups for name in group)
+
+    @property
+    def _groups(self) -> list[tuple[str, ...]]:
+        common = [(_AVERAGE,)] * self.use_ema + [(_ACCUMULATOR,)] * (self.gradient_accumulation_steps is not None)
+        return [*common, *self.slot_groups]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All state, in the order in which Keras 3 stores it."""
+        slots = [
+            self._slots[name][variable]
+            for group in (self._groups if self.built else ())
+            for variable in self._trainable_variables
+            for name in group
+        ]
+        rate = [self._rate] if isinstance(self._rate, Variable) else []
+        return [self._iterations, *rate, *slots, *self._scalars.values(), *self._added]
+
+    def named_variables(self, prefix: str = "", _seen: set[int] | None = None) -> dict[str, Variable]:
+        """All state under its path, such as ``adam/dense_kernel_momentum``."""
+        named: dict[str, Variable] = {}
+        for variable in self.variables:
+            if _seen is None or id(variable) not in _seen:
+                path = _unused(f"{prefix or self.name + '/'}{variable.name}", named)
+                variable.path, named[path] = path, variable
+        if _seen is not None:
+            _seen.update(map(id, named.values()))
+        return named
+
+    def state(self, keys: Mapping[Variable, Key] | None = None) -> dict[str, Any]:
+        """Present state as ``step`` takes it, with slots by ``keys[variable]``, by default by Variable."""
+        slots = {
+            name: {variable if keys is None else keys[variable]: slot.value for variable, slot in slots.items()}
+            for name, slots in self._slots.items()
+        }
+        return {**self._rate_state(), "scalars": {k: v.value for k, v in self.scalars.items()}, "slots": slots}
+
+    def set_state(self, state: Mapping[str, Any], keys: Mapping[Variable, Key] | None = None) -> None:
+        """Store what ``step`` returned."""
+        self._iterations.assign(state["iterations"])
+        for name, scalar in self.scalars.items():
+            scalar.assign(state["scalars"][name])
+        for name, slots in self._slots.items():
+            for variable, slot in slots.items():
+                slot.assign(state["slots"][name][variable if keys is None else keys[variable]])
+
+    @property
+    def slots(self) -> dict[str, dict[Variable, Variable]]:
+        """The Variable of each slot, by the slot's name and the trainable variable."""
+        return self._slots
+
+    @property
+    def scalars(self) -> dict[str, Variable]:
+        """The Variables of state that is no slot, by the names that they have in ``step``'s state."""
+        return {**self._scalars, **{f"added_{number}": variable for number, variable in enumerate(self._added)}}
+
+    @property
+    def program_key(self) -> tuple[Any, ...]:
+        """What a compiled step has fixed of this optimizer; where it changes, compile again."""
+        options = [getattr(self, option) for option in _OPTIONS]
+        own = {name: getattr(self, name) for name in self._fields if name != "learning_rate"}
+        rate = "variable" if isinstance(self._rate, Variable) else id(self._rate)
+        excluded = (tuple(map(id, self._excluded[0])), self._excluded[1])
+        return (type(self), rate, repr(options), repr(own), excluded)
+
+    def _slot(self, name: str, variable: Variable) -> Variable:
+        value = self.initial_slot(name, variable)
+        slot = Variable(value, dtype=variable.dtype, trainable=False, name=f"{variable.path.replace('/', '_')}_{name}")
+        return self._named(slot)
+
+    def _named(self, variable: Variable) -> Variable:
+        variable.path = f"{self.name}/{variable.name}"
+        return variable
+
+    # --- on Variables ------------------------------------------------------------
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Variable] | None = None) -> None:
+        """Update Variables from their gradients, then apply their constraints.
+
+        Args:
+            grads: A gradient for each variable, or ``None`` where there is none.
+            trainable_variables: The variables; by default those that the optimizer was built for.
+        """
+        if trainable_variables is None and not self.built:
+            raise UsageError(
+                f"{self.name}: gradients were given without variables. Call apply(grads, variables), "
+                "or build(variables) before."
+            )
+        gradients = list(grads)
+        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+        if len(gradients) != len(variables):
+            raise ArgumentError(
+                f"{self.name}: {plural(len(gradients), 'gradient')} for {plural(len(variables), 'variable')}; "
+                "give one for each, in the same order."
+            )
+        if not gradients:
+            return
+        if not self.built:
+            self.build(variables)
+        known = set(self._trainable_variables)
+        unknown = [variable.path for variable in variables if variable not in known]
+        if unknown:
+            raise ArgumentError(
+                f"{self.name} was built for other variables than {', '.join(unknown)}. Build it for all variables "
+                "before the first step, or make another optimizer."
+            )
+        present = {v: K.array(g) for v, g in zip(variables, gradients, strict=True) if g is not None}
+        if not present:
+            raise ArgumentError(f"{self.name}: none of the variables has a gradient. Does the loss depend on them?")
+        missing = [variable.path for variable in variables if variable not in present]
+        if missing:
+            message = f"{self.name}: no gradient for {', '.join(missing)}. Does the loss depend on them?"
+            warnings.warn(message, stacklevel=2)
+        everything = {variable: variable.value for variable in self._trainable_variables}
+        decayed = {variable for variable in everything if self.decays(variable)}
+        parameters, state = self.step(present, everything, self.state(), decayed)
+        with optimizer_writes():
+            for variable, value in parameters.items():
+                if variable in present and variable.constraint is not None:
+                    value = variable.constraint(value)
+                if value is not everything[variable]:
+                    variable.assign(value)
+        self.set_state(state)
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
+        """``apply`` on pairs of gradient and variable; returns the count of steps."""
+        pairs = list(grads_and_vars)
+        self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
+        return self._iterations
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Tensor], grads: Sequence[Tensor], trainable_variables: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """New values of the trainable variables and of the optimizer's; changes nothing."""
+        if not self.built:
+            raise UsageError(f"{self.name}: call build(trainable_variables) before stateless_apply.")
+        own, trained = self.variables, self._trainable_variables
+        for what, given, expected in (
+            ("optimizer_variables", optimizer_variables, own),
+            ("trainable_variables", trainable_variables, trained),
+        ):
+            if len(given) != len(expected):
+                raise ArgumentError(f"{self.name}: {what} has {len(given)} values; expected {len(expected)}.")
+        values = dict(zip([*trained, *own], [*trainable_variables, *optimizer_variables], strict=True))
+        with Scope(values, strict=False, owner=self.name) as scope:
+            self.apply(grads)
+            return [scope.read(variable) for variable in trained], [scope.read(variable) for variable in own]
+
+    def finalize_variable_values(self, trainable_variables: Iterable[Variable]) -> None:
+        """Put the moving averages in place of the weights, where averages are kept."""
+        if self.use_ema and self.built:
+            with optimizer_writes():
+                for variable in trainable_variables:
+                    if variable in self._slots[_AVERAGE]:
+                        variable.assign(self._slots[_AVERAGE][variable].value)
+
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
+        """Name variables that weight decay leaves alone.
+
+        Args:
+            var_list: The variables themselves.
+            var_names: Patterns; a variable is left alone if one occurs in its name, such as ``"bias"``.
+        """
+        self._excluded = (list(var_list or ()), tuple(var_names or ()))
+
+    def decays(self, variable: Variable) -> bool:
+        """Whether weight decay applies to a variable."""
+        listed, patterns = self._excluded
+        return not any(variable is other for other in listed) and not any(re.search(p, variable.name) for p in patterns)
+
+    # --- saving ------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain data."""
+        rate = self._rate
+        own = {name: f.export(getattr(self, name)) for name, (f, _) in self._fields.items() if name != "learning_rate"}
+        return {
+            "name": self.name,
+            "learning_rate": float(rate) if isinstance(rate, Variable) else registry.serialize(rate),
+            **{option: getattr(self, option) for option in _OPTIONS},
+            **own,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """Optimizer with the arguments of a config, without its state."""
+        with registry.custom_object_scope(custom_objects or {}):
+            return cls(**config)
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all state, in the order of ``variables``."""
+        self._load(list(weights), UsageError)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write the state into a mapping under ``"0"``, ``"1"`` …, as Keras 3 does."""
+        for number, variable in enumerate(self.variables):
+            store[str(number)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the state back; a store of another length is skipped with a warning."""
+        if len(store.keys()) != len(self.variables):
+            warnings.warn(
+                f"{self.name}: the state is not loaded, because {plural(len(store.keys()), 'array')} were saved and "
+                f"the optimizer has {plural(len(self.variables), 'variable')}. Training starts with fresh state.",
+                stacklevel=2,
+            )
+            return
+        self._load([np.asarray(store[str(number)]) for number in range(len(self.variables))], ModelFileError)
+
+    def _load(self, values: list[Any], error: type[Exception]) -> None:
+        if len(values) != len(self.variables):
+            raise error(
+                f"{self.name}: {plural(len(values), 'array')} for {plural(len(self.variables), 'variable')}. "
+                "Build the optimizer for the same variables before."
+            )
+        for variable, value in zip(self.variables, values, strict=True):
+            if np.shape(value) != variable.shape:
+                raise error(
+                    f"{self.name}: {variable.path} has shape {shape_text(variable.shape)}, "
+                    f"but the value has shape {shape_text(np.shape(value))}."
+                )
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
+
+    # --- optimizers written for Keras 3 ------------------------------------------
+
+    @property
+    def _keras_style(self) -> bool:
+        return type(self).update_step is not Optimizer.update_step
+
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
+        """Update one variable and its state in place; a Keras 3 optimizer overrides it instead of ``update``."""
+        slots = {name: self._slots[name][variable] for group in self.slot_groups for name in group}
+        values = {name: holder.value for name, holder in {**self._scalars, **slots}.items()}
+        rate, gradient = K.cast(learning_rate, variable.dtype), K.cast(gradient, variable.dtype)
+        updates = K.array(K.cast(self.iterations, "int32"))
+        parameter, values = self.update(gradient, variable.value, values, rate, updates)
+        self.assign(variable, parameter)
+        for name, slot in slots.items():
+            self.assign(slot, values[name])
+
+    def _updated_by_steps(
+        self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any
+    ) -> tuple[Any, Any, Any]:
+        """Run ``update_step`` on Variables that a Scope binds to the values given."""
+        by_path = {variable.path: variable for variable in self._trainable_variables}
+        of_key = {key: key if isinstance(key, Variable) else by_path[cast(str, key)] for key in parameters}
+        key_of = {variable: key for key, variable in of_key.items()}
+        scalars = self.update_scalars(scalars, state["iterations"])
+        values = {variable: parameters[key] for key, variable in of_key.items()}
+        values[self._iterations] = state["iterations"]
+        if isinstance(self._rate, Variable):
+            values[self._rate] = state["learning_rate"]
+        values.update({holder: scalars[name] for name, holder in self.scalars.items()})
+        for name, holders in self._slots.items():
+            values.update(
+                {slot: slots[name][key_of[variable]] for variable, slot in holders.items() if variable in key_of}
+            )
+        with Scope(values, strict=False, owner=self.name) as scope, optimizer_writes():
+            for key, gradient in gradients.items():
+                self.update_step(gradient, of_key[key], self._rate_at(state))
+            parameters = {key: scope.read(variable) for key, variable in of_key.items()}
+            scalars = {name: scope.read(holder) for name, holder in self.scalars.items()}
+            slots = {
+                name: {key: scope.read(self._slots[name][of_key[key]]) for key in slot} for name, slot in slots.items()
+            }
+        return parameters, slots, scalars
+
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: Any = "zeros",
+        dtype: str | None = None,
+        aggregation: str | None = None,
+        layout: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """New state of a shape; ``aggregation`` and ``layout`` are accepted for Keras' sake."""
+        made = Variable(initializers.get(initializer), tuple(shape), dtype or floatx(), False, name=name or "variable")
+        self._added.append(self._named(made))
+        return made
+
+    def add_variable_from_reference(
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+    ) -> Variable:
+        """New state of the shape and dtype of a variable."""
+        full = f"{reference_variable.path.replace('/', '_')}_{name or 'var'}"
+        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=full)
+
+    def add_optimizer_variables(
+        self, trainable_variables: Sequence[Variable], name: str | Sequence[str], initializer: Any = "zeros"
+    ) -> Any:
+        """New state for each variable: a list, or one list for each of several names."""
+        names = [name] if isinstance(name, str) else list(name)
+        initial = list(initializer) if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
+        if len(initial) != len(names):
+            raise ArgumentError(f"{self.name}: {plural(len(initial), 'initializer')} for {plural(len(names), 'name')}.")
+        rows = [
+            [self.add_variable_from_reference(variable, n, i) for n, i in zip(names, initial, strict=True)]
+            for variable in trainable_variables
+        ]
+        lists = tuple([row[column] for row in rows] for column in range(len(names)))
+        return lists[0] if isinstance(name, str) else lists
+
+    def assign(self, variable: Variable, value: Tensor) -> None:
+        """Give a variable a new value, inside ``update_step``."""
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Tensor) -> None:
+        """Add to a variable, inside ``update_step``."""
+        variable.assign(variable.value + value)
+
+    def assign_sub(self, variable: Variable, value: Tensor) -> None:
+        """Subtract from a variable, inside ``update_step``."""
+        variable.assign(variable.value - value)
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        # Keras' documentation uses it in its example of a custom optimizer.
+        return next(number for number, other in enumerate(self._trainable_variables) if other is variable)
+
+
+table: Table[Optimizer] = Table("optimizers", "optimizer", Optimizer)
+
+
+# --- the optimizers -------------------------------------------------------------------
+
+
+@table.register()
+class SGD(Optimizer):
+    """``w - rate * g``; with momentum ``m = momentum * m - rate * g`` and ``w + m``.
+
+    Args:
+        learning_rate: A number, a schedule, or a function without arguments.
+        momentum: Share of the last movement that goes on, 0 to 1.
+        nesterov: Whether to look ahead: ``w + momentum * m - rate * g``.
+
+    The other arguments are those of :class:`Optimizer`.
+    Reference: Sutskever, Martens, Dahl, Hinton 2013, "On the importance of initialization and momentum".
+
+    >>> weight = Variable([1.0])
+    >>> SGD(0.5).apply([np.array([1.0])], [weight]); weight.numpy().tolist()
+    [0.5]
+    """
+
+    learning_rate: LearningRate = 0.01
+    momentum: Rate = 0.0
+    nesterov: bool = False
+
+    @property
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
+        return (("momentum",),) if self.momentum else ()
+
+    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
+        if not self.momentum:
+            return parameter - rate * gradient, slots
+        m = self.momentum * slots["momentum"] - rate * gradient
+        movement = self.momentum * m - rate * gradient if self.nesterov else m
+        return parameter + movement, {"momentum": m}
+
+
+@table.register("rmsprop")
+class RMSprop(Optimizer):
+    """``w - rate * g / sqrt(v + epsilon)`` with ``v = rho * v + (1 - rho) * g**2``.
+
+    Args:
+        learning_rate: A number, a schedule, or a function without arguments.
+        rho: Share of the old mean square in the new one, 0 to 1.
+        momentum: Share of the last movement that goes on, 0 to 1.
+        epsilon: Added to the mean square.
+        centered: Whether the square of the mean gradient is subtracted from ``v`` (variance, not mean square).
+
+    The other arguments are those of :class:`Optimizer`.
+    Reference: Tieleman, Hinton 2012, "Lecture 6.5 - rmsprop"; Graves 2013 for ``centered``.
+
+    >>> weight = Variable([1.0])
+    >>> RMSprop(0.1, rho=0.0).apply([np.array([4.0])], [weight]); weight.numpy().round(4).tolist()
+    [0.8999999761581421]
+    """
+
+    learning_rate: LearningRate = 0.001
+    rho: Rate = 0.9
+    momentum: NonNegativeReal = 0.0
+    epsilon: NonNegativeReal = 1e-7
+    centered: bool = False
+
+    @property
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
+        return (("velocity",), *[("momentum",)] * (self.momentum > 0), *[("average_gradient",)] * self.centered)
+
+    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
+        new = {"velocity": self.rho * slots["velocity"] + (1 - self.rho) * K.square(gradient)}
+        variance = new["velocity"]
+        if self.centered:
+            new["average_gradient"] = self.rho * slots["average_gradient"] + (1 - self.rho) * gradient
+            variance = variance - K.square(new["average_gradient"])
+        movement = rate * gradient / K.sqrt(variance + self.epsilon)
+        if self.momentum > 0:
+            movement = new["momentum"] = self.momentum * slots["momentum"] + movement
+        return parameter - movement, new
+
+
+@table.register()
+class Adam(Optimizer):
+    """``w - rate * m' / (sqrt(v') + epsilon)``; ``m`` and ``v`` are moving means of ``g`` and ``g**2``.
+
+    ``m'`` and ``v'`` are ``m`` and ``v`` without their bias towards 0; epsilon is
+    added to the root of ``v``, before the correction.
+
+    Args:
+        learning_rate: A number, a schedule, or a function without arguments.
+        beta_1: Share of the old mean in the new one, 0 to 1.
+        beta_2: The same for the mean square.
+        epsilon: Keeps the quotient finite.
+        amsgrad: Whether the largest ``v`` so far takes the place of ``v``.
+
+    The other arguments are those of :class:`Optimizer`.
+    Reference: Kingma, Ba 2015, "Adam"; Reddi, Kale, Kumar 2018 for ``amsgrad``.
+
+    >>> weight = Variable([1.0])
+    >>> Adam(0.5).apply([np.array([3.0])], [weight]); weight.numpy().round(4).tolist()
+    [0.5]
+    """
+
+    learning_rate: LearningRate = 0.001
+    beta_1: Rate = 0.9
+    beta_2: Rate = 0.999
+    epsilon: NonNegativeReal = 1e-7
+    amsgrad: bool = False
+
+    @property
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
+        return (("momentum", "velocity"), *[("velocity_hat",)] * self.amsgrad)
+
+    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
+        count = K.cast(step + 1, K.dtype(parameter))
+        rate = rate * K.sqrt(1 - K.power(self.beta_2, count)) / (1 - K.power(self.beta_1, count))
+        m = slots["momentum"] + (1 - self.beta_1) * (gradient - slots["momentum"])
+        v = slots["velocity"] + (1 - self.beta_2) * (K.square(gradient) - slots["velocity"])
+        new = {"momentum": m, "velocity": v}
+        if self.amsgrad:
+            v = new["velocity_hat"] = K.maximum(slots["velocity_hat"], v)
+        return parameter - rate * m / (K.sqrt(v) + self.epsilon), new
+
+
+@table.register("adamw")
+class AdamW(Adam):
+    """Adam with weight decay: ``w - rate * weight_decay * w`` before each update.
+
+    Args:
+        learning_rate: A number, a schedule, or a function without arguments.
+        weight_decay: Share of each weight, times the rate, that each step takes off.
+        beta_1: As for :class:`Adam`.
+        beta_2: As for :class:`Adam`.
+        epsilon: As for :class:`Adam`.
+        amsgrad: As for :class:`Adam`.
+
+    Reference: Loshchilov, Hutter 2019, "Decoupled Weight Decay Regularization".
+
+    >>> weight = Variable([1.0])
+    >>> AdamW(0.5, 0.1).apply([np.array([0.0])], [weight]); weight.numpy().round(4).tolist()
+    [0.949999988079071]
+    """
+
+    learning_rate: LearningRate = 0.001
+    weight_decay: _WeightDecay = 0.004
+    beta_1: Rate = 0.9
+    beta_2: Rate = 0.999
+    epsilon: NonNegativeReal = 1e-7
+    amsgrad: bool = False
+
+
+@table.register()
+class Adadelta(Optimizer):
+    """``w - rate * g * sqrt(d + epsilon) / sqrt(a + epsilon)``; ``a``, ``d`` are mean squares of gradient and movement.
+
+    Args:
+        learning_rate: A number, a schedule, or a function without arguments; the paper has 1.
+        rho: Share of the old mean squares in the new ones, 0 to 1.
+        epsilon: Keeps the quotient finite and the first step from being 0.
+
+    The other arguments are those of :class:`Optimizer`.
+    Reference: Zeiler 2012, "ADADELTA".
+
+    >>> weight = Variable([1.0])
+    >>> Adadelta(1.0, 0.0, 1.0).apply([np.array([0.0])], [weight]); weight.numpy().tolist()
+    [1.0]
+    """
+
+    learning_rate: LearningRate = 0.001
+    rho: Rate = 0.95
+    epsilon: NonNegativeReal = 1e-7
+
+    @property
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
+        return (("accumulated_grad", "accumulated_delta_var"),)
+
+    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
+        a = self.rho * slots["accumulated_grad"] + (1 - self.rho) * K.square(gradient)
+        delta = K.sqrt(slots["accumulated_delta_var"] + self.epsilon) * gradient / K.sqrt(a + self.epsilon)
+        d = self.rho * slots["accumulated_delta_var"] + (1 - self.rho) * K.square(delta)
+        return parameter - rate * delta, {"accumulated_grad": a, "accumulated_delta_var": d}
+
+
+@table.register()
+class Adagrad(Optimizer):
+    """``w - rate * g / sqrt(a + epsilon)`` with ``a`` the sum of all squared gradients.
+
+    Args:
+        learning_rate: A number, a schedule, or a function without arguments.
+        initial_accumulator_value: What ``a`` starts from, 0 or more.
+        epsilon: Keeps the quotient finite.
+
+    The other arguments are those of :class:`Optimizer`.
+    Reference: Duchi, Hazan, Singer 2011, "Adaptive Subgradient Methods".
+
+    >>> weight = Variable([1.0])
+    >>> Adagrad(0.5, 0.0).apply([np.array([3.0])], [weight]); weight.numpy().round(4).tolist()
+    [0.5]
+    """
+
+    learning_rate: LearningRate = 0.001
+    initial_accumulator_value: NonNegativeReal = 0.1
+    epsilon: NonNegativeReal = 1e-7
+
+    @property
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
+        return (("accumulator",),)
+
+    def initial_slot(self, slot_name: str, parameter: Any) -> Any:
+        if slot_name == "accumulator":
+            return initializers.Constant(self.initial_accumulator_value)(parameter.shape, str(parameter.dtype))
+        return super().initial_slot(slot_name, parameter)
+
+    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
+        a = slots["accumulator"] + K.square(gradient)
+        return parameter - rate * gradient / K.sqrt(a + self.epsilon), {"accumulator": a}
+
+
+@table.register()
+class Adamax(Optimizer):
+    """``w - rate * m' / (u + epsilon)`` with ``u = max(beta_2 * u, |g|)`` and ``m'`` as in :class:`Adam`.
+
+    Args:
+        learning_rate: A number, a schedule, or a function without arguments.
+        beta_1: Share of the old mean in the new one, 0 to 1.
+        beta_2: Factor of the old largest magnitude, 0 to 1.
+        epsilon: Keeps the quotient finite.
+
+    The other arguments are those of :class:`Optimizer`.
+    Reference: Kingma, Ba 2015, "Adam", section 7.1.
+
+    >>> weight = Variable([1.0])
+    >>> Adamax(0.5).apply([np.array([3.0])], [weight]); weight.numpy().round(4).tolist()
+    [0.5]
+    """
+
+    learning_rate: LearningRate = 0.001
+    beta_1: Rate = 0.9
+    beta_2: Rate = 0.999
+    epsilon: NonNegativeReal = 1e-7
+
+    @property
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
+        return (("momentum", "norm"),)
+
+    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
+        count = K.cast(step + 1, K.dtype(parameter))
+        m = slots["momentum"] + (1 - self.beta_1) * (gradient - slots["momentum"])
+        u = K.maximum(self.beta_2 * slots["norm"], K.abs(gradient))
+        return parameter - rate * m / ((1 - K.power(self.beta_1, count)) * (u + self.epsilon)), {
+            "momentum": m,
+            "norm": u,
+        }
+
+
+@table.register()
+class Nadam(Optimizer):
+    """Adam with Nesterov's momentum: ``m'`` looks one step ahead.
+
+    ``mu(t) = beta_1 * (1 - 0.96**t / 2)``, ``P(t)`` is the product of all ``mu`` so far,
+    ``m' = mu(t+1) * m / (1 - P(t+1)) + (1 - mu(t)) * g / (1 - P(t))``, and
+    ``w - rate * m' / (sqrt(v') + epsilon)``.
+
+    Args:
+        learning_rate: A number, a schedule, or a function without arguments.
+        beta_1: Limit of the momentum, 0 to 1.
+        beta_2: Share of the old mean square in the new one, 0 to 1.
+        epsilon: Keeps the quotient finite.
+
+    The other arguments are those of :class:`Optimizer`.
+    Reference: Dozat 2016, "Incorporating Nesterov Momentum into Adam".
+
+    >>> weight = Variable([1.0])
+    >>> Nadam(0.5, beta_1=0.0).apply([np.array([3.0])], [weight]); weight.numpy().round(4).tolist()
+    [0.5]
+    """
+
+    learning_rate: LearningRate = 0.001
+    beta_1: Rate = 0.9
+    beta_2: Rate = 0.999
+    epsilon: NonNegativeReal = 1e-7
+
+    @property
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
+        return (("momentum", "velocity"),)
+
+    @property
+    def scalar_names(self) -> tuple[str, ...]:
+        return ("momentum_product",)
+
+    def initial_scalar(self, scalar_name: str) -> float:
+        return 1.0
+
+    def update_scalars(self, scalars: dict[str, Any], step: Any) -> dict[str, Any]:
+        product = scalars["momentum_product"]
+        return {**scalars, "momentum_product": product * self._mu(K.cast(step + 1, K.dtype(product)))}
+
+    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
+        count = K.cast(step + 1, K.dtype(parameter))
+        mu, ahead, product = self._mu(count), self._mu(count + 1), K.cast(slots["momentum_product"], K.dtype(parameter))
+        m = slots["momentum"] + (1 - self.beta_1) * (gradient - slots["momentum"])
+        v = slots["velocity"] + (1 - self.beta_2) * (K.square(gradient) - slots["velocity"])
+        m_hat = ahead * m / (1 - product * ahead) + (1 - mu) * gradient / (1 - product)
+        v_hat = v / (1 - K.power(self.beta_2, count))
+        return parameter - rate * m_hat / (K.sqrt(v_hat) + self.epsilon), {"momentum": m, "velocity": v}
+
+    def _mu(self, count: Any) -> Any:
+        return self.beta_1 * (1 - 0.5 * K.power(0.96, count))
+
+
+class OptaxOptimizer(Optimizer):
+    """An optax gradient transformation as an optimizer.
+
+    ``optimizers.get(optax.adam(1e-3))`` and ``compile(optimizer=optax.adam(1e-3))``
+    make one. Its learning rate can be read and set if the transformation was
+    made with ``optax.inject_hyperparams``.
+
+    Args:
+        transformation: Anything with ``init(params)`` and ``update(gradients, state, params)``.
+        name: Name.
+
+    >>> from collections import namedtuple
+    >>> halve = namedtuple("Transformation", "init update")(
+    ...     lambda params: (), lambda grads, state, params: ({k: -0.5 * g for k, g in grads.items()}, state)
+    ... )
+    >>> weight = Variable([1.0])
+    >>> get(halve).apply([np.array([1.0])], [weight]); weight.numpy().tolist()
+    [0.5]
+    """
+
+    packable = False  # type: ignore[assignment]
+
+    def __init__(self, transformation: Any, name: str | None = None) -> None:
+        self.transformation = transformation
+        self._structure: Any = None
+        # The state for no parameters shows whether there is a learning rate to hold.
+        found = [leaf for path, leaf in tree.paths(transformation.init({})) if _injected(path, leaf)]
+        super().__init__(float(found[0]) if found else _no_learning_rate, name=name or unique_name("optax"))
+
+    @property
+    def learning_rate(self) -> Any:
+        """The injected learning rate, a Variable; may be set."""
+        return self._rate if isinstance(self._rate, Variable) else _no_learning_rate()
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if "_rate" in self.__dict__ and not isinstance(self._rate, Variable):
+            _no_learning_rate()
+        Optimizer.learning_rate.fset(self, value)  # type: ignore[attr-defined]
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Make the transformation's state for trainable variables."""
+        super().build(variables)
+        self._paths: dict[Any, str] = {}
+        for variable in variables:
+            self._paths[variable] = _unused(variable.path, self._paths.values())
+        self._structure = self.transformation.init({self._paths[v]: K.array(v.value) for v in variables})
+        self._added = []
+        for path, leaf in tree.paths(self._structure):
+            if hasattr(leaf, "dtype") and not self._is_rate(path, leaf):
+                name = "_".join(str(part).replace("/", "_") for part in path)
+                self._added.append(self._named(Variable(leaf, trainable=False, name=name)))
+
+    def _rate_state(self) -> dict[str, Any]:
+        rate = {"learning_rate": self._rate.value} if isinstance(self._rate, Variable) else {}
+        return {"iterations": self._iterations.value, **rate}
+
+    def _is_rate(self, path: Any, leaf: Any) -> bool:
+        return isinstance(self._rate, Variable) and _injected(path, leaf)
+
+    def _updated(
+        self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any, rate: Any, updates: Any
+    ) -> tuple[Any, Any, Any]:
+        values = iter(scalars.values())
+        described = tree.paths(self._structure)
+        flat = [
+            state["learning_rate"] if self._is_rate(path, leaf) else next(values) if hasattr(leaf, "dtype") else leaf
+            for path, leaf in described
+        ]
+        own = tree.unflatten(self._structure, flat)
+        names = {key: self._paths.get(key, key) for key in parameters}
+        given = {names[key]: value for key, value in parameters.items()}
+        slopes = {names[key]: gradients.get(key, K.zeros_like(value)) for key, value in parameters.items()}
+        changes, own = self.transformation.update(slopes, own, given)
+        parameters = {
+            key: value + K.cast(changes[names[key]], K.dtype(value)) if key in gradients else value
+            for key, value in parameters.items()
+        }
+        new = [
+            leaf
+            for (path, old), leaf in zip(described, tree.leaves(own), strict=True)
+            if hasattr(old, "dtype") and not self._is_rate(path, old)
+        ]
+        return parameters, slots, dict(zip(scalars, new, strict=True))
+
+    @property
+    def program_key(self) -> tuple[Any, ...]:
+        """What a compiled step has fixed of this optimizer."""
+        return (type(self), id(self.transformation))
+
+    def get_config(self) -> dict[str, Any]:
+        """Refused: an optax transformation consists of functions, which no file may hold."""
+        raise UsageError(
+            f"{self.name}: an optax transformation cannot be written into a config. Save the model without its "
+            "optimizer (include_optimizer=False), and compile again after loading."
+        )
+
+
+# --- by name --------------------------------------------------------------------------
+
+
+def get(identifier: Any) -> Any:
+    """Optimizer that a name, a config, a class, an optimizer or an optax transformation means.
+
+    >>> get("rmsprop").rho
+    0.9
+    """
+    if isinstance(identifier, str):
+        identifier = _known_name(identifier)
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    if isinstance(identifier, tuple) and callable(getattr(identifier, "update", None)) and hasattr(identifier, "init"):
+        return OptaxOptimizer(identifier)
+    found = table.get(identifier)
+    if found is not None and not isinstance(found, Optimizer):
+        raise ArgumentError(f"expected an optimizer: a name, a config, or an object; not a {type(found).__name__}.")
+    return found
+
+
+def serialize(optimizer: Any) -> Any:
+    """Config of an optimizer, as Keras 3 writes it."""
+    return table.serialize(optimizer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Optimizer that a config, or a name, describes."""
+    if isinstance(config, dict) and "class_name" in config:
+        config = {**config, "class_name": _known_name(str(config["class_name"]))}
+    return table.deserialize(config, custom_objects)
+
+
+# --- helpers --------------------------------------------------------------------------
+
+
+def _known_name(name: str) -> str:
+    # Names of optimizers are accepted in any case: "SGD", "sgd", "RMSProp".
+    return name if name in table.members or name.lower() not in table.members else name.lower()
+
+
+def _clip_by_norm(gradient: Tensor, limit: float) -> Tensor:
+    square = K.sum(K.square(gradient))
+    # The root's slope at 0 is infinite, so a zero gradient takes the root of 1 instead.
+    norm = K.where(K.greater(square, 0), K.sqrt(K.where(K.greater(square, 0), square, 1.0)), square)
+    return gradient * limit / K.maximum(norm, limit)
+
+
+def _described(rate: Any) -> str:
+    kind = "the schedule" if isinstance(rate, schedules.LearningRateSchedule) else "the function"
+    return f"{kind} {getattr(rate, '__name__', type(rate).__name__)}"
+
+
+def _injected(path: tuple[Any, ...], leaf: Any) -> bool:
+    return len(path) > 1 and path[-1] == "learning_rate" and hasattr(leaf, "dtype")
+
+
+def _no_learning_rate() -> Any:
+    raise UsageError(
+        "the learning rate of this optax transformation is fixed inside it. To read and set it, wrap the "
+        "transformation: optax.inject_hyperparams(optax.adam)(learning_rate=0.001)."
+    )
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    if name not in taken:
+        return name
+    return next(f"{name}_{number}" for number in range(1, len(taken) + 2) if f"{name}_{number}" not in taken)

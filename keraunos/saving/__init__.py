@@ -1,0 +1,312 @@
+"""Models on disk: ``.keras`` archives, weights in HDF5, configs in JSON; a file is data and never runs code.
+
+Loading has two phases: everything is read and checked as pure data, then the
+model is built from the closed tables and gets its weights. A file that breaks a
+rule raises ``ModelFileError``; half a model is never returned.
+"""
+
+import io
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from keraunos.core import registry
+from keraunos.saving.archive import MEMBERS, read_archive, read_bytes, write_archive
+from keraunos.saving.config import SPARE_ELEMENTS, bounded_allocation, check_config, parse_json, unknown_classes, walk
+from keraunos.saving.hdf5 import Group, read_hdf5, write_hdf5
+from keraunos.saving.layouts import Plan, is_by_layer, objects, plan_by_layer, plan_state, save_by_layer, save_state
+from keraunos.utils.errors import ArgumentError, ModelFileError
+from keraunos.utils.files import atomic_write
+
+__all__ = [
+    "inspect",
+    "load_model",
+    "load_weights",
+    "model_from_json",
+    "reduce_model",
+    "save_model",
+    "save_weights",
+    "to_json",
+]
+
+PathLike = str | os.PathLike[str]
+# The release of Keras whose format is written.
+_FORMAT = "3.15.1"
+# Adam with averages keeps four arrays a weight; a file saved before training holds none of them.
+_ARRAYS_A_WEIGHT = 8
+
+
+def save_model(model: Any, filepath: PathLike, overwrite: bool = True) -> None:
+    """Write architecture, weights, compile arguments and optimizer state to a ``.keras`` file.
+
+    The file takes the place of an older one only when it is complete, and real
+    Keras 3 reads it.
+
+    Args:
+        model: A model.
+        filepath: Path that ends in ``.keras``.
+        overwrite: Whether an existing file may be replaced.
+
+    Raises:
+        ArgumentError: The path has another ending, or exists while ``overwrite`` is false.
+    """
+    path = _target(filepath, (".keras",), overwrite, "save_weights() writes .weights.h5 and .h5 files.")
+    content = _pack(model)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def load_model(
+    filepath: PathLike,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+) -> Any:
+    """Model of a ``.keras`` file, with its weights and, where it was compiled, its optimizer's state.
+
+    Args:
+        filepath: Path of the file.
+        custom_objects: Your own classes and functions by name. The function of a
+            Lambda layer that was saved as code is looked up under the layer's name.
+        compile: Whether to compile the model as it was.
+        safe_mode: Accepted for Keras' sake: code in a file is not run with ``False`` either.
+
+    Raises:
+        ModelFileError: The file is missing, damaged, hostile, or names something unknown.
+    """
+    return _unpack(read_bytes(filepath), str(filepath), custom_objects, compile)
+
+
+def save_weights(model: Any, filepath: PathLike, overwrite: bool = True) -> None:
+    """Write the weights of a model to an HDF5 file.
+
+    Args:
+        model: A built model.
+        filepath: Path that ends in ``.weights.h5`` (Keras 3's layout, with the
+            optimizer's state) or in ``.h5`` or ``.hdf5`` (the layout before it, by layer name).
+        overwrite: Whether an existing file may be replaced.
+
+    Raises:
+        ArgumentError: The path has another ending, exists while ``overwrite`` is
+            false, or the model is not built.
+    """
+    path = _target(filepath, (".h5", ".hdf5"), overwrite, "save() writes whole models to .keras files.")
+    _require_built(model, "save")
+    folder = save_state(model) if path.name.endswith(".weights.h5") else save_by_layer(model)
+    with atomic_write(path) as temporary:
+        write_hdf5(temporary, folder)
+
+
+def load_weights(model: Any, filepath: PathLike, skip_mismatch: bool = False, by_name: bool = False) -> None:
+    """Load weights into a model from HDF5 (either layout) or from a ``.keras`` file.
+
+    Nothing changes unless every weight of the model has its counterpart of the
+    same shape, ``skip_mismatch`` and ``by_name`` apart.
+
+    Args:
+        model: A built model.
+        filepath: Path of the file.
+        skip_mismatch: Whether to load what fits and warn about the rest.
+        by_name: Whether to load only layers whose name is in the file, wherever they stand.
+
+    Raises:
+        ModelFileError: The file is missing or damaged, or its weights do not fit.
+    """
+    _require_built(model, "load")
+    name, data = str(filepath), read_bytes(filepath)
+    if data[:2] == b"PK":
+        data, name = read_archive(data, name)["model.weights.h5"], f"{name}/model.weights.h5"
+    root = read_hdf5(data, name)
+    inner = root.group("model_weights")
+    if inner is not None and is_by_layer(inner):
+        root = inner
+    plan = plan_by_layer if is_by_layer(root) else plan_state
+    _assign(plan(model, root, name, skip_mismatch=skip_mismatch, by_name=by_name), name)
+
+
+def to_json(model: Any, **options: Any) -> str:
+    """JSON text of a model's architecture, as Keras 3 writes it; weights are not in it.
+
+    Args:
+        model: A model.
+        **options: Passed to ``json.dumps``, such as ``indent``.
+    """
+    with registry.shared_objects():
+        config = registry.serialize(model)
+    try:
+        return json.dumps(config, allow_nan=False, **options)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"{model.name}: the config cannot be written as JSON ({error}). Give your class a get_config() that returns "
+            "plain, finite values."
+        ) from None
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Model with the architecture of a JSON text, with fresh weights and not compiled.
+
+    Args:
+        json_string: What ``to_json`` returned, here or in Keras 3.
+        custom_objects: Your own classes and functions by name.
+
+    Raises:
+        ModelFileError: The text is no config of a model, or names something unknown.
+    """
+    name = "the JSON text"
+    return _build(parse_json(json_string, name), name, custom_objects, 1 << 30, compile=False)
+
+
+def inspect(filepath: PathLike, verbose: bool = True) -> dict[str, Any]:
+    """What a ``.keras`` or ``.h5`` file contains; nothing is built from it.
+
+    Args:
+        filepath: Path of the file.
+        verbose: Whether to print it too.
+
+    Returns:
+        ``format``, ``metadata``, ``config``, ``weights`` (shape and dtype by path),
+        ``parameters`` (their number, optimizer state apart) and ``custom_objects``
+        (names that loading needs from the caller).
+    """
+    name, data = str(filepath), read_bytes(filepath)
+    content: dict[str, Any] = {"format": "HDF5 weights", "metadata": {}, "config": None, "custom_objects": []}
+    if data[:2] == b"PK":
+        members = read_archive(data, name)
+        registry.fill_tables()
+        content["format"] = "Keras archive"
+        content["config"] = parse_json(members["config.json"], f"{name}/config.json")
+        content["metadata"] = parse_json(members.get("metadata.json", b"{}"), f"{name}/metadata.json")
+        content["custom_objects"] = unknown_classes(content["config"])
+        data = members["model.weights.h5"]
+    datasets = list(read_hdf5(data, name).datasets())
+    content["weights"] = {part.name: (part.shape, str(part.dtype)) for part in datasets}
+    content["parameters"] = sum(part.size for part in datasets if not part.name.startswith("optimizer"))
+    if verbose:
+        print(_report(name, content))
+    return content
+
+
+def reduce_model(model: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """What a model's ``__reduce__`` returns: pickling and copying go through the ``.keras`` format.
+
+    The classes of the user's own layers travel with it by reference, as pickle does.
+    """
+    types = {type(item) for _, item in objects(model)}
+    known = {
+        member for table in registry.TABLES.values() for member in table.members.values() if isinstance(member, type)
+    }
+    return _restore, (_pack(model), {kind.__name__: kind for kind in types - known})
+
+
+# --- the archive -------------------------------------------------------------------------
+
+
+def _pack(model: Any) -> bytes:
+    weights, archive = io.BytesIO(), io.BytesIO()
+    write_hdf5(weights, save_state(model))
+    metadata: dict[str, Any] = {"keras_version": _FORMAT, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
+    if getattr(model, "compiled", False):
+        # Real Keras reads no more of this file than the version.
+        metadata["keraunos"] = model.get_counters()
+    contents = (json.dumps(metadata).encode(), to_json(model).encode(), weights.getvalue())
+    write_archive(archive, dict(zip(MEMBERS, contents, strict=True)))
+    return archive.getvalue()
+
+
+def _unpack(data: bytes, name: str, custom_objects: Mapping[str, Any] | None, compile: bool) -> Any:
+    if data[:8] == b"\x89HDF\r\n\x1a\n":
+        raise ModelFileError(
+            f"{name} is an HDF5 file, not a .keras archive. Build the model in Python and load its weights from the file "
+            "with load_weights()."
+        )
+    members = read_archive(data, name)
+    config = parse_json(members["config.json"], f"{name}/config.json")
+    metadata = parse_json(members.get("metadata.json", b"{}"), f"{name}/metadata.json")
+    root = read_hdf5(members["model.weights.h5"], f"{name}/model.weights.h5")
+    elements = sum(dataset.size for dataset in root.datasets())
+    model = _build(config, name, custom_objects, _ARRAYS_A_WEIGHT * elements + SPARE_ELEMENTS, compile=compile)
+    _assign(plan_state(model, root, name), name)
+    state = metadata.get("keraunos") if isinstance(metadata, dict) else None
+    if isinstance(state, dict) and getattr(model, "compiled", False):
+        _as_file_error(name, lambda: model.set_counters(state))
+    return model
+
+
+def _build(config: Any, name: str, custom_objects: Mapping[str, Any] | None, elements: int, *, compile: bool) -> Any:
+    registry.fill_tables()
+    custom_objects = dict(custom_objects or {})
+    if isinstance(config, dict) and not compile:
+        config = {**config, "compile_config": None}
+    config = check_config(config, name, custom_objects)
+
+    def build() -> Any:
+        with bounded_allocation(elements, name), registry.shared_objects():
+            model = registry.deserialize(config, custom_objects)
+            if config.get("compile_config"):
+                with registry.custom_object_scope(custom_objects):
+                    model.compile_from_config(config["compile_config"])
+                    if model.optimizer is not None:
+                        model.optimizer.build(model.trainable_variables)
+            return model
+
+    model = _as_file_error(name, build)
+    if not hasattr(model, "layers"):
+        raise ModelFileError(f"{name}: the config is that of a {type(model).__name__}, which is not a model.")
+    return model
+
+
+def _assign(plan: Plan, name: str) -> None:
+    arrays = [dataset.read() for _, dataset in plan]
+    for (variable, _), array in zip(plan, arrays, strict=True):
+        variable.assign(array)
+
+
+def _as_file_error(name: str, action: Callable[[], Any]) -> Any:
+    """Whatever a config makes a constructor raise, the caller sees one kind of error."""
+    try:
+        return action()
+    except ModelFileError:
+        raise
+    except Exception as error:
+        raise ModelFileError(f"{name}: the model cannot be made from its config: {error}") from error
+
+
+def _restore(data: bytes, custom_objects: Mapping[str, Any]) -> Any:
+    return _unpack(data, "the pickled model", custom_objects, True)
+
+
+# --- paths and the report ----------------------------------------------------------------
+
+
+def _target(filepath: PathLike, endings: tuple[str, ...], overwrite: bool, advice: str) -> Path:
+    path = Path(filepath)
+    if not path.name.endswith(endings):
+        raise ArgumentError(f"the path {str(path)!r} must end in {' or '.join(endings)}. {advice}")
+    if path.exists() and not overwrite:
+        raise ArgumentError(f"{path} exists already. Pass overwrite=True to replace it, or choose another path.")
+    return path
+
+
+def _require_built(model: Any, verb: str) -> None:
+    if not getattr(model, "built", True):
+        raise ArgumentError(
+            f"{model.name}: the model has no weights yet, so there is nothing to {verb}. Call it on data, or build(), first."
+        )
+
+
+def _report(name: str, content: Mapping[str, Any]) -> str:
+    lines = [f"{name}: {content['format']}"]
+    version = content["metadata"].get("keras_version") if isinstance(content["metadata"], dict) else None
+    if version:
+        lines.append(f"  format of Keras {version}, saved {content['metadata'].get('date_saved')}")
+    if content["config"]:
+        layers = [item for _, _, item in walk(content["config"]) if isinstance(item, dict) and "build_config" in item]
+        lines.append(f"  {content['config'].get('class_name')} with {len(layers)} built layers")
+    lines.append(f"  {content['parameters']:,} parameters in {len(content['weights'])} arrays (optimizer's included)")
+    lines += [f"  {path}  {shape} {dtype}" for path, (shape, dtype) in content["weights"].items()]
+    if content["custom_objects"]:
+        lines.append(f"  needs custom_objects: {', '.join(content['custom_objects'])}")
+    return "\n".join(lines)

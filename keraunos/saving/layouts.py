@@ -1,0 +1,305 @@
+"""Where each Variable of a model is found in a weights file, in Keras 3's layout and in the one before it.
+
+Loading is planned before it is done: a plan pairs every Variable with a dataset
+of its own shape, and nothing is read or assigned unless the whole plan stands.
+"""
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from itertools import count, takewhile
+from typing import Any
+
+import numpy as np
+
+from keraunos.core.registry import TABLES
+from keraunos.core.stateful import Stateful
+from keraunos.core.variable import Variable
+from keraunos.saving.hdf5 import Dataset, Folder, Group
+from keraunos.utils.errors import ModelFileError
+from keraunos.utils.text import plural, snake_case
+
+MAX_ATTRIBUTE = 64_512  # Bytes of an attribute in HDF5's object header; longer lists are cut into numbered parts.
+Plan = list[tuple[Variable, Dataset]]
+
+
+# --- Keras 3: groups named by attribute, or by class and counter in a container ---------
+
+
+def save_state(model: Any) -> Folder:
+    """Weights and optimizer state of a model as Keras 3 lays them out.
+
+    Each object's own Variables are ``<path>/vars/0``, ``1`` …; a path is made of
+    attribute names, and of class names with a counter inside lists.
+    """
+    root = Folder()
+    for path, item in objects(model):
+        store = root.folder("/".join([*path, "vars"]))
+        if isinstance(getattr(item, "name", None), str):
+            store.attributes["name"] = item.name
+        for index, variable in enumerate(own_variables(item)):
+            store[str(index)] = variable.numpy()
+    return root
+
+
+def plan_state(model: Any, root: Group, name: str, *, skip_mismatch: bool = False, by_name: bool = False) -> Plan:
+    """The Variables of a model and their datasets in a file of Keras 3's layout.
+
+    Args:
+        model: What to load into; it must be built.
+        root: The file's tree.
+        name: What messages call the file.
+        skip_mismatch: Whether to leave out, with a warning, what does not fit.
+        by_name: Whether to match top-level layers by name and ignore the rest.
+
+    Raises:
+        ModelFileError: Something does not fit.
+    """
+    _rename_old_groups(root)
+    plan: Plan = []
+    problems: list[str] = []
+    known: set[str] = set()
+    for path, item in _named_objects(model, root) if by_name else objects(model):
+        folder = "/".join([*path, "vars"])
+        known.add(folder)
+        group = root.group(folder) or Group(folder)
+        variables = own_variables(item)
+        stored = sum(isinstance(child, Dataset) for child in group.children.values())
+        if stored == len(variables):
+            plan.extend(_pair(item, variables, group, problems))
+        elif not _is(item, "optimizers"):
+            problems.append(
+                f"the layer {item.name!r} has {plural(len(variables), 'weight')}, but the file holds {stored} for it "
+                f"(at {folder})"
+            )
+        elif stored:
+            warnings.warn(
+                f"{name}: the optimizer {item.name!r} has {len(variables)} Variables and the file {stored} for it, so its "
+                "state was not loaded; training goes on with a fresh optimizer.",
+                stacklevel=4,
+            )
+    for place in sorted({dataset.name.rpartition("/")[0] for dataset in root.datasets()} - known):
+        # Optimizers are compiled, not built, and early releases of Keras 3 saved the state of seeds.
+        if not by_name and "optimizer" not in place.split("/") and "seed_generator" not in place.split("/"):
+            problems.append(f"the file holds weights at {place}, where the model has no layer")
+    _settle(problems, name, skip_mismatch)
+    return plan
+
+
+def objects(item: Any, path: tuple[str, ...] = (), seen: set[int] | None = None) -> Iterator[tuple[list[str], Any]]:
+    """Every layer and optimizer of a model, each once, with the path that Keras 3 gives it."""
+    seen = set() if seen is None else seen
+    if id(item) in seen:
+        return
+    seen.add(id(item))
+    yield list(path), item
+    for attribute, value in _attributes(item):
+        yield from _contained(value, (*path, attribute), seen)
+
+
+def own_variables(item: Any) -> list[Variable]:
+    """An object's own Variables in Keras' order: trainable ones first, an optimizer's as it lists them."""
+    if _is(item, "optimizers"):
+        return list(item.variables)
+    own = [part for _, part in item.parts() if isinstance(part, Variable)]
+    return sorted(own, key=lambda variable: not variable.trainable)
+
+
+def _contained(value: Any, path: tuple[str, ...], seen: set[int]) -> Iterator[tuple[list[str], Any]]:
+    if isinstance(value, Stateful):
+        if not _is(value, "metrics"):
+            yield from objects(value, path, seen)
+    elif isinstance(value, (list, tuple, dict)):
+        counts: dict[str, int] = {}
+        for part in value.values() if isinstance(value, dict) else value:
+            if isinstance(part, Stateful):
+                name = snake_case(type(part).__name__)
+            elif isinstance(part, (list, tuple, dict)):
+                name = "container"
+            else:
+                continue
+            counts[name] = counts.get(name, -1) + 1
+            yield from _contained(part, (*path, f"{name}_{counts[name]}" if counts[name] else name), seen)
+
+
+def _attributes(item: Any) -> Iterator[tuple[str, Any]]:
+    """Attributes that may hold parts, private ones last; the layers of a graph model before all."""
+    found = {key: value for key, value in vars(item).items() if key not in item._not_parts | _LAYERS_AGAIN}
+    for key in ("layers", "optimizer"):
+        value = getattr(item, key, None)
+        if isinstance(value, (list, Stateful)):
+            found[key] = value
+    first = "layers" if getattr(item, "_graph", None) is not None else None
+    for key in sorted(found, key=lambda key: (key != first, key.startswith("_"), key)):
+        if _SAFE.fullmatch(key) is None:
+            raise ModelFileError(f"the attribute {key!r} of {item.name!r} cannot be the name of a group; rename it.")
+        yield key, found[key]
+
+
+# Where a model keeps what ``layers`` shows.
+_LAYERS_AGAIN = frozenset({"_graph_layers", "_stack"})
+_SAFE = re.compile(r"\w[\w .:\-]*")
+
+
+def _is(item: Any, table: str) -> bool:
+    return table in TABLES and isinstance(item, TABLES[table].base)
+
+
+def _pair(item: Any, variables: list[Variable], group: Group, problems: list[str]) -> Plan:
+    plan: Plan = []
+    for index, variable in enumerate(variables):
+        dataset = group.children.get(str(index))
+        if not isinstance(dataset, Dataset):
+            problems.append(f"{group.name}/{index} is missing for the weight {variable.path!r}")
+        elif dataset.shape != variable.shape:
+            problems.append(_shape_problem(item, variable, dataset))
+        else:
+            plan.append((variable, dataset))
+    return plan
+
+
+def _shape_problem(item: Any, variable: Variable, dataset: Dataset) -> str:
+    return (
+        f"the weight {variable.path!r} of the layer {item.name!r} has shape {variable.shape}, but the file holds shape "
+        f"{dataset.shape} for it"
+    )
+
+
+def _settle(problems: list[str], name: str, skip_mismatch: bool) -> None:
+    if not problems:
+        return
+    more = f" There are {len(problems) - 1} more such places." if len(problems) > 1 else ""
+    if skip_mismatch:
+        warnings.warn(f"{name}: {problems[0]}; it was left as it is.{more}", stacklevel=5)
+        return
+    raise ModelFileError(
+        f"{name}: {problems[0]}.{more} Nothing was loaded. Build the model as it was when saved, or pass skip_mismatch=True "
+        "to load what fits."
+    )
+
+
+def _named_objects(model: Any, root: Group) -> Iterator[tuple[list[str], Any]]:
+    """The parts of those top-level layers whose name the file knows, with the path that the file gives them."""
+    places = {}
+    for key, group in getattr(root.group("layers"), "children", {}).items():
+        store = group.children.get("vars") if isinstance(group, Group) else None
+        if isinstance(store, Group) and isinstance(store.attributes.get("name"), str):
+            places[store.attributes["name"]] = ("layers", key)
+    seen: set[int] = set()
+    for layer in model.layers:
+        if layer.name in places:
+            yield from objects(layer, places[layer.name], seen)
+
+
+def _rename_old_groups(group: Group) -> None:
+    """Keras 2.12 and 2.13 called the group of layers otherwise."""
+    old = group.children.pop("_layer_checkpoint_dependencies", None)
+    if isinstance(old, Group):
+        group.children["layers"] = _moved(old, f"{group.name}/layers".lstrip("/"))
+    for child in group.children.values():
+        if isinstance(child, Group):
+            _rename_old_groups(child)
+
+
+def _moved(node: Group | Dataset, name: str) -> Group | Dataset:
+    node.name = name
+    for key, child in getattr(node, "children", {}).items():
+        _moved(child, f"{name}/{key}")
+    return node
+
+
+# --- before Keras 3: groups named by layer, weights in the order of an attribute ---------
+
+
+def save_by_layer(model: Any) -> Folder:
+    """Weights of a model as Keras 1 and 2 lay them out: a group a layer, ``layer_names`` and ``weight_names``."""
+    root = Folder(attributes={"backend": "jax", "keras_version": "3.15.1"})
+    root.attributes.update(_text_lists("layer_names", [layer.name for layer in model.layers]))
+    groups = [(layer.name, _layer_weights(layer)) for layer in model.layers]
+    own = [variable for variable in own_variables(model)]
+    for name, variables in [*groups, ("top_level_model_weights", own)]:
+        if name in root or name in (".", ".."):
+            raise ModelFileError(
+                f"the layer name {name!r} cannot be used in an .h5 file; give each layer a name of its own."
+            )
+        group = root[name] = Folder(attributes=_text_lists("weight_names", [variable.path for variable in variables]))
+        for variable in variables:
+            folder, _, last = variable.path.rpartition("/")
+            group.folder(folder)[last] = variable.numpy()
+    return root
+
+
+def plan_by_layer(model: Any, root: Group, name: str, *, skip_mismatch: bool = False, by_name: bool = False) -> Plan:
+    """The Variables of a model and their datasets in a file of the layout before Keras 3."""
+    plan: Plan = []
+    problems: list[str] = []
+    stored = {layer: _layer_datasets(root, layer, name) for layer in _text_list(root, "layer_names", name)}
+    if by_name:
+        pairs = [(layer, stored[layer.name]) for layer in model.layers if layer.name in stored]
+    else:
+        filled = [datasets for datasets in stored.values() if datasets]
+        layers = [layer for layer in model.layers if _layer_weights(layer)]
+        if len(filled) != len(layers):
+            raise ModelFileError(
+                f"{name}: the file holds weights for {plural(len(filled), 'layer')}, but the model has {len(layers)} with "
+                "weights. Build the model as it was when saved, or pass by_name=True to load the layers of equal name."
+            )
+        pairs = list(zip(layers, filled, strict=True))
+    pairs = [(layer, _layer_weights(layer), datasets) for layer, datasets in pairs]  # type: ignore[misc]
+    if "top_level_model_weights" in root.children:
+        pairs.append((model, own_variables(model), _layer_datasets(root, "top_level_model_weights", name)))  # type: ignore[arg-type]
+    for layer, variables, datasets in pairs:  # type: ignore[misc]
+        if len(variables) != len(datasets):
+            problems.append(
+                f"the layer {layer.name!r} has {plural(len(variables), 'weight')}, but the file holds {len(datasets)} for it"
+            )
+            continue
+        for variable, dataset in zip(variables, datasets, strict=True):
+            if variable.shape == dataset.shape:
+                plan.append((variable, dataset))
+            else:
+                problems.append(_shape_problem(layer, variable, dataset))
+    _settle(problems, name, skip_mismatch)
+    return plan
+
+
+def is_by_layer(root: Group) -> bool:
+    """Whether a file has the layout before Keras 3."""
+    return "layer_names" in root.attributes or "layer_names0" in root.attributes
+
+
+def _layer_weights(layer: Any) -> list[Variable]:
+    return [*layer.trainable_variables, *layer.non_trainable_variables]
+
+
+def _layer_datasets(root: Group, layer: str, name: str) -> list[Dataset]:
+    group = root.children.get(layer)
+    if not isinstance(group, Group):
+        raise ModelFileError(f"{name}: the file lists the layer {layer!r} but has no group for it; it is damaged.")
+    datasets = []
+    for weight in _text_list(group, "weight_names", name):
+        dataset = group.dataset(weight)
+        if dataset is None:
+            raise ModelFileError(
+                f"{name}: the weight {weight!r} of the layer {layer!r} is missing; the file is damaged."
+            )
+        datasets.append(dataset)
+    return datasets
+
+
+def _text_list(group: Group, key: str, name: str) -> list[str]:
+    numbered = takewhile(group.attributes.__contains__, (f"{key}{index}" for index in count()))
+    parts = [group.attributes[part] for part in ([key] if key in group.attributes else numbered)]
+    texts = [text for part in parts for text in (part if isinstance(part, list) else [part])]
+    if not all(isinstance(text, str) for text in texts):
+        raise ModelFileError(f"{name}: the attribute {key} of {group.name or 'the file'!r} is not a list of names.")
+    return texts
+
+
+def _text_lists(key: str, texts: Iterable[str]) -> dict[str, Any]:
+    """An attribute that holds texts, or numbered parts of it where it would be too long for HDF5."""
+    array = np.array([text.encode("utf-8") for text in texts])
+    if array.nbytes <= MAX_ATTRIBUTE:
+        return {key: array}
+    parts = -(-array.nbytes // MAX_ATTRIBUTE) + 1
+    return {f"{key}{index}": part for index, part in enumerate(np.array_split(array, parts))}

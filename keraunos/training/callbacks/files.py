@@ -1,0 +1,255 @@
+"""Callbacks that keep a run in files: checkpoints of the model, and a backup to go on from."""
+
+import contextlib
+import os
+import warnings
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from keraunos.training.callbacks.base import Callback, on_demand
+from keraunos.training.callbacks.monitor import MonitorCallback
+from keraunos.training.callbacks.state_file import read_state, write_state
+from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError, ModelFileError
+from keraunos.utils.progress import write
+from keraunos.utils.text import suggestion
+
+
+class _EveryFewBatches(Callback):
+    """Counts batches of training across epochs, for callbacks with a ``save_freq``."""
+
+    save_freq: Any = "epoch"
+    batches_seen = 0
+
+    def watches_batches(self, mode: str) -> bool:
+        return super().watches_batches(mode) or (mode == "train" and self.save_freq != "epoch")
+
+    def _set_save_freq(self, save_freq: Any) -> None:
+        whole = isinstance(save_freq, (int, np.integer)) and not isinstance(save_freq, bool)
+        if save_freq != "epoch" and not (whole and save_freq > 0):
+            kind = type(self).__name__
+            raise ArgumentError(
+                f"{kind}: save_freq is {save_freq!r}; expected 'epoch' or a positive number of batches."
+            )
+        self.save_freq = save_freq
+
+    def _is_due(self) -> bool:
+        self.batches_seen += 1
+        return self.save_freq != "epoch" and self.batches_seen % self.save_freq == 0
+
+
+class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
+    """Save the model, or its weights, after every epoch or every few batches.
+
+    Args:
+        filepath: Path of the file, in which ``{epoch}`` (from 1), ``{batch}`` and the names in ``logs`` stand for
+            their values, as in ``"{epoch:02d}-{val_loss:.2f}.keras"``. It ends in ``.keras`` or ``.h5``, or in
+            ``.weights.h5`` with ``save_weights_only``. Folders are made.
+        monitor: Name of the value that tells what is best.
+        verbose: 1 prints what is done.
+        save_best_only: Whether to save only when the value is better than ever.
+        save_weights_only: Whether to leave out the architecture.
+        mode: ``"min"``, ``"max"`` or ``"auto"``.
+        save_freq: ``"epoch"``, or the number of batches between two savings.
+        initial_value_threshold: Value that the first saving must beat.
+
+    Raises:
+        ArgumentError: A wrong ending or ``save_freq``; later, a name in ``filepath`` that ``logs`` does not hold.
+
+    >>> ModelCheckpoint("best.keras", save_best_only=True).monitor
+    'val_loss'
+    """
+
+    memory: ClassVar[tuple[str, ...]] = ("best", "batches_seen")
+
+    def __init__(
+        self,
+        filepath: Any,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: Any = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode, initial_value_threshold)
+        self.filepath, self.verbose = os.fspath(filepath), verbose
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self._set_save_freq(save_freq)
+        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
+        if not self.filepath.endswith(endings):
+            what = "weights" if save_weights_only else "a model"
+            raise ArgumentError(
+                f"ModelCheckpoint: filepath is {self.filepath!r}; a file of {what} must end in {' or '.join(endings)}."
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    @on_demand
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._is_due():
+            self._save(self._epoch, batch, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.save_freq == "epoch":
+            self._save(epoch, None, logs or {})
+
+    def _save(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
+        path = self._path(epoch, batch, logs)
+        if os.path.isdir(path):
+            raise ArgumentError(f"ModelCheckpoint: filepath {path!r} is a folder; give the name of a file.")
+        if not self._is_wanted(epoch, path, logs):
+            return
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+        self._say(epoch, f"finished saving model to {path}")
+
+    def _path(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> str:
+        known = {"epoch": epoch + 1, **({} if batch is None else {"batch": batch + 1}), **logs}
+        try:
+            return self.filepath.format(**known)
+        except KeyError as error:
+            name = str(error.args[0])
+            raise ArgumentError(
+                f"ModelCheckpoint: filepath {self.filepath!r} asks for {name!r}, which is not among the values "
+                f"{', '.join(known)}.{suggestion(name, known)}"
+            ) from None
+
+    def _is_wanted(self, epoch: int, path: str, logs: dict[str, Any]) -> bool:
+        if not self.save_best_only:
+            self._say(epoch, f"saving model to {path}")
+            return True
+        current = self.find(logs, f"Can save best model only with {self.monitor} available.")
+        if current is None:
+            return True
+        if np.ndim(current) > 0:
+            message = f"Can save best model only when `monitor` is a scalar value. Received: {current}. Saving anyway."
+            warnings.warn(message, stacklevel=5)
+            return True
+        best = "None" if self.best is None else f"{self.best:.5f}"
+        if not self.improves(current, self.best):
+            self._say(epoch, f"{self.monitor} did not improve from {best}")
+            return False
+        self._say(epoch, f"{self.monitor} improved from {best} to {current:.5f}, saving model to {path}")
+        self.best = current
+        return True
+
+    def _say(self, epoch: int, what: str) -> None:
+        if self.verbose > 0:
+            write(f"\nEpoch {epoch + 1}: {what}\n")
+
+
+class BackupAndRestore(_EveryFewBatches):
+    """Keep the state of training in a folder, so that a run that was killed goes on where it stopped.
+
+    A backup holds the weights, the optimizer's state, the number of the next
+    epoch, the seed, and what the other callbacks remember (``Callback.memory``:
+    the patience of ``EarlyStopping`` and the like). It is written whole or not
+    at all. When ``fit`` is called again with the same model and the same
+    folder, it goes on at the epoch of the backup; when ``fit`` ends, the backup
+    is removed.
+
+    Args:
+        backup_dir: Folder of the backup; no other run may use it.
+        save_freq: ``"epoch"``, or the number of batches between two backups. A run that goes on from a backup within
+            an epoch repeats that epoch from its first batch, with the weights of the backup.
+        double_checkpoint: Whether to keep the backup before, too, for the case that the last one is damaged.
+        delete_checkpoint: Whether to remove the backup when ``fit`` ends.
+
+    Raises:
+        ArgumentError: No ``backup_dir``, or a wrong ``save_freq``; later, a backup of another model.
+        ModelFileError: The backup is damaged, and there is no other.
+
+    >>> BackupAndRestore("backup", save_freq=100).watches_batches("train")
+    True
+    """
+
+    speaks_last = True
+
+    def __init__(
+        self,
+        backup_dir: Any,
+        save_freq: Any = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ) -> None:
+        super().__init__()
+        if not backup_dir:
+            raise ArgumentError("BackupAndRestore: backup_dir is empty; give the path of a folder.")
+        self.backup_dir = Path(backup_dir)
+        self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
+        self._set_save_freq(save_freq)
+        self.others: list[Any] = []
+        self._epoch = 0
+        self._latest, self._previous = self.backup_dir / "latest.npz", self.backup_dir / "previous.npz"
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        backup = self._read()
+        if backup is None:
+            return
+        self._check(backup["model"])
+        self.model.set_state_tree(backup["model"])
+        self._epoch = self.model._initial_epoch = backup["epoch"]
+        for other, (kind, memory) in zip(self.others, backup["others"], strict=False):
+            if type(other).__name__ == kind:
+                vars(other).update(memory)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch + 1
+        if self.save_freq == "epoch":
+            self._save()
+
+    @on_demand
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._is_due():
+            self._save()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self.model._initial_epoch = None
+        if self.delete_checkpoint:
+            for path in (self._latest, self._previous):
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # Files of others stay.
+                self.backup_dir.rmdir()
+
+    def _save(self) -> None:
+        self.backup_dir.mkdir(parents=True, exist_ok=True)
+        others = [
+            (type(other).__name__, {name: getattr(other, name) for name in getattr(other, "memory", ())})
+            for other in self.others
+        ]
+        if self.double_checkpoint and self._latest.exists():
+            os.replace(self._latest, self._previous)
+        write_state(self._latest, {"epoch": self._epoch, "model": self.model.get_state_tree(), "others": others})
+
+    def _read(self) -> Any:
+        for path in (self._latest, self._previous):
+            if not path.exists():
+                continue
+            try:
+                return read_state(path)
+            except ModelFileError as error:
+                if path == self._previous or not self._previous.exists():
+                    raise
+                warnings.warn(f"BackupAndRestore: {error} Going on from the backup before.", stacklevel=4)
+        return None
+
+    def _check(self, kept: Any) -> None:
+        mine, theirs = _shapes(self.model.get_state_tree()), _shapes(kept)
+        for path in [*mine, *theirs]:
+            if mine.get(path) != theirs.get(path):
+                raise ArgumentError(
+                    f"BackupAndRestore: the backup in {str(self.backup_dir)!r} is of another model: the shape of "
+                    f"{path!r} is {theirs.get(path, 'missing')} there, {mine.get(path, 'missing')} in the model. "
+                    f"Give this run a backup_dir of its own, or delete that folder."
+                )
+
+
+def _shapes(state: Any) -> dict[str, tuple[int, ...]]:
+    """Shape of every array of a model's state by its path; metrics start anew anyway."""
+    kept = {name: part for name, part in state.items() if name != "metrics"}
+    return {"/".join(map(str, path)): np.shape(array) for path, array in tree.paths(kept)}

@@ -1,0 +1,169 @@
+"""Callbacks that report: the history, the display, a CSV file."""
+
+import csv
+import os
+from typing import IO, Any
+
+import numpy as np
+
+from keraunos.training.callbacks.base import Callback, on_demand
+from keraunos.utils.errors import ArgumentError, UsageError
+from keraunos.utils.progress import new_display
+
+
+class History(Callback):
+    """The values of every epoch; ``fit`` returns one.
+
+    Attributes:
+        epoch: Numbers of the epochs, from 0.
+        history: Lists of values by name.
+
+    >>> history = History()
+    >>> history.on_epoch_end(0, {"loss": 0.5})
+    >>> history.epoch, history.history
+    ([0], {'loss': [0.5]})
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epoch: list[int] = []
+        self.history: dict[str, list[Any]] = {}
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+        if self.model is not None:
+            self.model.history = self
+
+
+class ProgbarLogger(Callback):
+    """Shows progress on standard output; ``fit``, ``evaluate`` and ``predict`` add one unless ``verbose=0``.
+
+    Validation inside ``fit`` is silent. Without ``set_params`` the number of
+    steps is unknown.
+
+    >>> logger = ProgbarLogger()
+    >>> logger.set_params({"verbose": 2, "epochs": 2, "steps": 3})
+    >>> logger.on_epoch_begin(0)
+    Epoch 1/2
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.display = new_display({})
+        self._in_fit = False
+
+    @property
+    def watches_progress(self) -> bool:
+        return self.display.watches_progress
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        super().set_params(params)
+        self.display = new_display(params)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._in_fit = True
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._in_fit = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.display.begin()
+        self.display.epoch_header(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.display.finish(logs)
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if not self._in_fit:
+            self.display.begin()
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        if not self._in_fit:
+            self.display.finish(logs)
+
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.display.begin()
+
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+        self.display.finish()
+
+    def on_progress(self, mode: str, step: int, logs: dict[str, Any] | None = None) -> None:
+        if not (mode == "test" and self._in_fit):
+            self.display.update(step, logs if mode != "predict" else None)
+
+    @on_demand
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.on_progress("train", batch + 1, logs)
+
+    @on_demand
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.on_progress("test", batch + 1, logs)
+
+    @on_demand
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.on_progress("predict", batch + 1)
+
+
+class CSVLogger(Callback):
+    """Writes a row of values after every epoch to a file.
+
+    The columns are ``epoch`` and the names of the first epoch, sorted. Where
+    that epoch has no validation, a ``val_`` column is kept for each; a value
+    that is missing is written as ``NA``.
+
+    Args:
+        filename: Path of the file.
+        separator: Text between two columns.
+        append: Whether to go on at the end of a file that exists.
+    """
+
+    def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
+        super().__init__()
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise ArgumentError(f"CSVLogger: separator is {separator!r}; expected one character.")
+        self.filename, self.sep, self.append = os.fspath(filename), separator, append
+        self.keys: list[str] | None = None
+        self._file: IO[str] | None = None
+        self._with_header = True
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._close()
+        folder = os.path.dirname(self.filename)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        self._with_header = not (self.append and os.path.exists(self.filename) and os.path.getsize(self.filename))
+        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
+        self.keys = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = logs or {}
+        if self._file is None:
+            raise UsageError("CSVLogger.on_epoch_end was called before on_train_begin, which opens the file.")
+        writer = csv.writer(self._file, delimiter=self.sep)
+        if self.keys is None:
+            self.keys = sorted(logs)
+            if not any(key.startswith("val_") for key in self.keys):
+                self.keys += [f"val_{key}" for key in self.keys]
+            if self._with_header:
+                writer.writerow(["epoch", *self.keys])
+        writer.writerow([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
+        self._file.flush()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) or np.ndim(value) == 0:
+        return value
+    return f'"[{", ".join(map(str, value))}]"'

@@ -1,0 +1,283 @@
+"""Outputs × losses × weights × metrics: what ``compile`` was told, resolved once the outputs are known."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keraunos import losses as loss_functions
+from keraunos import metrics as metric_functions
+from keraunos.backend import K
+from keraunos.backend.spec import TensorSpec
+from keraunos.core.scope import current_scope, get_mask
+from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError, DataError
+from keraunos.utils.text import plural, suggestion
+
+_ACCURACIES = {
+    "binary": "binary_accuracy",
+    "sparse": "sparse_categorical_accuracy",
+    "dense": "categorical_accuracy",
+}
+_CROSSENTROPIES = {
+    "binary": "binary_crossentropy",
+    "sparse": "sparse_categorical_crossentropy",
+    "dense": "categorical_crossentropy",
+}
+
+
+class Objectives:
+    """Losses and metrics of a compiled model, by output.
+
+    Args:
+        loss, loss_weights, metrics, weighted_metrics: As given to ``compile``: one
+            for all outputs, a list in their order, or a dict by their names.
+    """
+
+    def __init__(self, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any) -> None:
+        self.given = (loss, loss_weights, metrics, weighted_metrics)
+        self.tracker = metric_functions.Mean(name="loss")
+        self.output_trackers: dict[str, Any] = {}
+        self.losses: dict[str, Any] = {}
+        self.weights: dict[str, float] = {}
+        self.metrics: dict[str, list[Any]] = {}
+        self.weighted: dict[str, list[Any]] = {}
+        self.names: list[str] = []
+        self.resolved = False
+        _check_names(loss, metrics, weighted_metrics)
+
+    # --- resolving ---------------------------------------------------------------
+
+    def resolve(self, names: Sequence[str], y_specs: Any, output_specs: Any) -> None:
+        """Match what was given with the outputs; ``*_specs`` are trees of ``TensorSpec``."""
+        loss, loss_weights, metrics, weighted_metrics = self.given
+        outputs = _by_name(output_specs, names, "outputs")
+        names = list(outputs)
+        targets = _by_name(y_specs, names, "y", optional=True)
+        many = len(names) > 1
+        per_output = _spread(loss, names, "loss", many, nested=False)
+        self.losses = {name: _loss(per_output[name]) for name in names if per_output[name] is not None}
+        for name, function in self.losses.items():
+            if targets.get(name) is None:
+                raise DataError(
+                    f"the output {name!r} has a loss, but no y was given for it. Pass y to fit() or evaluate(), "
+                    "or compile with loss=None for it."
+                )
+            label = f"{name}: {_name(function)}" if many else _name(function)
+            loss_functions.check_shapes(function, targets[name].shape, outputs[name].shape, label)
+        self.weights = {n: 1.0 if w is None else float(w) for n, w in _spread(loss_weights, names, "loss_weights", many, nested=False).items()}
+        self.output_trackers = (
+            {name: metric_functions.Mean(name=f"{name}_loss") for name in names if name in self.losses} if many else {}
+        )
+        for attribute, given in (("metrics", metrics), ("weighted", weighted_metrics)):
+            spread = _spread(given, names, attribute, many, nested=True)
+            resolved = {
+                name: [
+                    _metric(m, targets.get(name), outputs[name], f"{name}_" if many else "", self.losses.get(name))
+                    for m in _as_list(spread[name])
+                ]
+                for name in names
+            }
+            setattr(self, attribute, resolved)
+        self.names = names
+        self.resolved = True
+
+    @property
+    def row_wise(self) -> bool:
+        """Whether every loss and metric is known to treat rows one by one."""
+        members = [*self.losses.values(), *self.compiled_metrics]
+        return all(_library(member) and getattr(member, "row_wise", False) for member in members)
+
+    @property
+    def compiled_metrics(self) -> list[Any]:
+        """The metrics given to ``compile``, output by output."""
+        return [m for name in self.names for m in (*self.metrics[name], *self.weighted[name])]
+
+    @property
+    def all_metrics(self) -> list[Any]:
+        """Trackers of the losses, then the metrics."""
+        return [self.tracker, *self.output_trackers.values(), *self.compiled_metrics]
+
+    # --- computing ---------------------------------------------------------------
+
+    def loss(self, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+        """Weighted sum of the outputs' losses, or ``None`` where no output has one."""
+        rows = _rows()
+        outputs = _by_name(y_pred, self.names, "outputs")
+        targets = _by_name(y, self.names, "y", optional=True)
+        weights = _weights_by_name(sample_weight, self.names)
+        total = None
+        for name, function in self.losses.items():
+            extra = {} if rows is None else {"rows": rows}
+            mask = get_mask(outputs[name])
+            if mask is not None:
+                extra["mask"] = mask
+            value = function(targets[name], outputs[name], sample_weight=weights.get(name), **extra)
+            if name in self.output_trackers:
+                self.output_trackers[name].update_state(value, sample_weight=_count(outputs[name], rows))
+            weight = self.weights[name]
+            value = value if weight == 1.0 else value * weight
+            total = value if total is None else total + value
+        return total
+
+    def track(self, loss: Any, batch_x: Any) -> None:
+        """Enter a batch's loss into the epoch's, weighted by the number of rows."""
+        first = next(leaf for leaf in tree.leaves(batch_x) if leaf is not None)
+        self.tracker.update_state(loss, sample_weight=_count(first, _rows()))
+
+    def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Enter a batch into every metric."""
+        rows = _rows()
+        outputs = _by_name(y_pred, self.names, "outputs")
+        targets = _by_name(y, self.names, "y", optional=True)
+        weights = _weights_by_name(sample_weight, self.names)
+        for name in self.names:
+            if targets.get(name) is None:
+                continue
+            mask = get_mask(outputs[name])
+            plain = _combined(None, rows, mask)
+            for metric in self.metrics[name]:
+                metric.update_state(targets[name], outputs[name], **({} if plain is None else {"sample_weight": plain}))
+            weighted = _combined(weights.get(name), rows, mask)
+            for metric in self.weighted[name]:
+                metric.update_state(
+                    targets[name], outputs[name], **({} if weighted is None else {"sample_weight": weighted})
+                )
+
+
+def _rows() -> Any:
+    scope = current_scope()
+    return None if scope is None else scope.rows
+
+
+def _count(tensor: Any, rows: Any) -> Any:
+    return float(K.shape(tensor)[0]) if rows is None else K.sum(rows)
+
+
+def _combined(weight: Any, rows: Any, mask: Any) -> Any:
+    """Product of the weights that are there; a mask of time steps has one axis more than rows."""
+    if mask is not None:
+        mask = K.cast(mask, "float32")
+        if rows is not None:
+            mask = mask * K.reshape(rows, (-1, *(1,) * (K.ndim(mask) - 1)))
+        if weight is not None:
+            weight = K.array(weight)
+            weight = K.reshape(weight, (*K.shape(weight), *(1,) * (K.ndim(mask) - K.ndim(weight))))
+            return weight * mask
+        return mask
+    if rows is None or weight is None:
+        return weight if rows is None else rows
+    return weight * K.reshape(rows, (-1, *(1,) * (K.ndim(weight) - 1)))
+
+
+# --- matching what was given with the outputs --------------------------------------------
+
+
+def _by_name(values: Any, names: Sequence[str], what: str, *, optional: bool = False) -> dict[str, Any]:
+    """Values of the outputs by name, from one value, a list in order, or a dict."""
+    if values is None and optional:
+        return {}
+    if isinstance(values, Mapping):
+        if what == "outputs":
+            return dict(values)
+        unknown = [key for key in values if key not in names]
+        if unknown:
+            raise DataError(f"{what} has the key {unknown[0]!r}, but the outputs are {list(names)}.{suggestion(unknown[0], names)}")
+        return dict(values)
+    flat = [values] if not isinstance(values, (list, tuple)) else tree.leaves(values)
+    if what == "outputs" and len(names) != len(flat):
+        names = [f"output_{i + 1}" for i in range(len(flat))]
+    if len(flat) != len(names):
+        raise DataError(f"{plural(len(flat), 'array')} given as {what}, but the model has {plural(len(names), 'output')}: {list(names)}.")
+    return dict(zip(names, flat, strict=True))
+
+
+def _weights_by_name(sample_weight: Any, names: Sequence[str]) -> dict[str, Any]:
+    if sample_weight is None:
+        return {}
+    if isinstance(sample_weight, (Mapping, list, tuple)):
+        return _by_name(sample_weight, names, "sample_weight")
+    return dict.fromkeys(names, sample_weight)
+
+
+def _spread(given: Any, names: Sequence[str], what: str, many: bool, *, nested: bool) -> dict[str, Any]:
+    """What was given for each output."""
+    if isinstance(given, Mapping):
+        unknown = [key for key in given if key not in names]
+        if unknown:
+            raise ArgumentError(
+                f"compile: {what} has the key {unknown[0]!r}, but the outputs are {list(names)}."
+                f"{suggestion(unknown[0], names)}"
+            )
+        return {name: given.get(name) for name in names}
+    if isinstance(given, (list, tuple)):
+        if not many:
+            return {names[0]: list(given)} if nested else {names[0]: _single(given, what)}
+        if nested and not any(isinstance(item, (list, tuple)) or item is None for item in given) and len(given) != len(names):
+            return {name: list(given) for name in names}
+        if len(given) != len(names):
+            raise ArgumentError(f"compile: {what} has {len(given)} entries for {plural(len(names), 'output')} {list(names)}.")
+        return dict(zip(names, given, strict=True))
+    return dict.fromkeys(names, given)
+
+
+def _single(given: Sequence[Any], what: str) -> Any:
+    if len(given) != 1:
+        raise ArgumentError(f"compile: {what} has {len(given)} entries, but the model has 1 output.")
+    return given[0]
+
+
+def _as_list(given: Any) -> list[Any]:
+    return [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _loss(given: Any) -> Any:
+    return loss_functions.as_loss(given)
+
+
+def _metric(given: Any, target: TensorSpec | None, output: TensorSpec, prefix: str, loss: Any) -> Any:
+    """Metric of a name, function or object; ``accuracy`` depends on the shapes."""
+    name = given if isinstance(given, str) else None
+    if name in ("accuracy", "acc", "crossentropy", "ce"):
+        family = _ACCURACIES if name in ("accuracy", "acc") else _CROSSENTROPIES
+        given = family[_kind(target, output)]
+    metric = metric_functions.get(given)
+    if not isinstance(metric, metric_functions.Metric):
+        own = name or getattr(metric, "__name__", type(metric).__name__)
+        metric = metric_functions.MeanMetricWrapper(metric, name=own)
+    elif name is not None:
+        metric.name = name
+    if prefix and not metric.name.startswith(prefix):
+        metric.name = f"{prefix}{metric.name}"
+    if target is not None:
+        metric.build(target.shape, output.shape)
+    return metric
+
+
+def _kind(target: TensorSpec | None, output: TensorSpec) -> str:
+    if output.shape[-1] == 1 or len(output.shape) < 2:
+        return "binary"
+    if target is None:
+        return "dense"
+    if len(target.shape) < len(output.shape) or (target.shape[-1] == 1 and (output.shape[-1] or 0) > 1):
+        return "sparse"
+    return "dense"
+
+
+def _check_names(loss: Any, metrics: Any, weighted_metrics: Any) -> None:
+    """Unknown names fail at ``compile``, not at the first batch."""
+    for given in tree.leaves(loss):
+        if isinstance(given, str):
+            loss_functions.get(given)
+    for given in tree.leaves([metrics, weighted_metrics]):
+        if isinstance(given, str) and given not in ("accuracy", "acc", "crossentropy", "ce"):
+            metric_functions.get(given)
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "name", None) or type(function).__name__)
+
+
+def _library(member: Any) -> bool:
+    """Whether a loss or metric, and the function it wraps, are the library's own."""
+    function = getattr(member, "fn", None) or getattr(member, "_fn", None)
+    modules = [type(member).__module__, *([function.__module__] if function is not None else [])]
+    return all(module.split(".")[0] == "keraunos" for module in modules)

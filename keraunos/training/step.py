@@ -1,0 +1,166 @@
+"""The training step, the evaluation step and the prediction step, as pure functions, and many of them in a row.
+
+``Carry`` is everything that a step reads and writes. A *step* maps a carry and a
+batch to a carry; ``many`` runs a range of steps over rows that lie on the
+device, as one program whose bounds are arguments, so that one compilation
+serves every chunk length and the numbers do not depend on the chunks.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from keraunos.backend import K
+from keraunos.core.scope import Scope
+from keraunos.core.variable import Variable
+from keraunos.training.packing import Packing
+from keraunos.utils import tree
+from keraunos.utils.errors import DataError
+
+
+class Carry(NamedTuple):
+    """Everything that changes from step to step."""
+
+    params: dict[str, Any]  # trainable weights by path
+    state: dict[str, Any]  # other weights by path
+    slots: dict[str, Any]  # the optimizer's state
+    metrics: dict[str, Any]  # the metrics' state
+    step: Any  # how many training steps the model has made
+
+
+class Batch(NamedTuple):
+    """Rows of one step, and which of them are real (``None``: all)."""
+
+    x: Any
+    y: Any
+    sample_weight: Any
+    rows: Any
+
+
+class Held:
+    """The Variables behind a carry: binds values to them, and collects what a trace wrote."""
+
+    def __init__(
+        self, params: Mapping[str, Variable], state: Mapping[str, Variable], metrics: Mapping[str, Variable], owner: str
+    ) -> None:
+        self.params, self.state, self.metrics, self.owner = dict(params), dict(state), dict(metrics), owner
+
+    def scope(self, carry: Carry, seed: Any, rows: Any = None) -> Scope:
+        """Scope in which the Variables have the carry's values."""
+        values = {
+            variable: source[path]
+            for variables, source in (
+                (self.params, carry.params),
+                (self.state, carry.state),
+                (self.metrics, carry.metrics),
+            )
+            for path, variable in variables.items()
+        }
+        scope = Scope(values, key=K.fold_in(K.random_key(seed), carry.step), owner=self.owner)
+        scope.rows = rows
+        return scope
+
+    def written(self, scope: Scope, carry: Carry) -> Carry:
+        """The carry after the assignments that a trace made."""
+
+        def updated(variables: Mapping[str, Variable], values: dict[str, Any]) -> dict[str, Any]:
+            return {path: scope.writes.get(variable, values[path]) for path, variable in variables.items()}
+
+        return carry._replace(
+            params=updated(self.params, carry.params),
+            state=updated(self.state, carry.state),
+            metrics=updated(self.metrics, carry.metrics),
+        )
+
+
+def train_step(model: Any, held: Held, packing: Packing, carry: Carry, batch: Batch, seed: Any) -> Carry:
+    """Loss, gradients, update. ``carry.params`` and the slots are packed."""
+    optimizer = model.optimizer
+    params = packing.unpack(carry.params)
+    constants = carry._replace(params=params)
+
+    def objective(params: dict[str, Any]) -> Any:
+        with held.scope(constants._replace(params=params), seed, batch.rows) as scope:
+            outputs = model(batch.x, training=True)
+            loss = model.batch_loss(batch.x, batch.y, outputs, batch.sample_weight, training=True)
+            model.track_loss(loss, batch.x)
+        return optimizer.scale_loss(loss), (held.written(scope, constants), outputs)
+
+    (_, (after, outputs)), gradients = K.value_and_gradient(objective)(params)
+    packed, slots = optimizer.step(
+        packing.pack(gradients), carry.params, carry.slots, decayed={key for key, kind in packing.kinds.items() if kind}
+    )
+    packed = _constrained(held.params, packing, packed)
+    after = after._replace(params=params, slots=carry.slots)
+    with held.scope(after, seed, batch.rows) as scope:
+        model.compute_metrics(batch.x, batch.y, outputs, batch.sample_weight)
+    return held.written(scope, after)._replace(params=packed, slots=slots, step=carry.step + 1)
+
+
+def _constrained(variables: Mapping[str, Variable], packing: Packing, packed: dict[str, Any]) -> dict[str, Any]:
+    constraints = {path: variable.constraint for path, variable in variables.items() if variable.constraint}
+    if not constraints:
+        return packed
+    arrays = packing.unpack(packed)
+    return packing.pack({path: constraints[path](v) if path in constraints else v for path, v in arrays.items()})
+
+
+def test_step(model: Any, held: Held, carry: Carry, batch: Batch, seed: Any) -> Carry:
+    """Loss and metrics; nothing is trained."""
+    with held.scope(carry, seed, batch.rows) as scope:
+        outputs = model(batch.x, training=False)
+        loss = model.batch_loss(batch.x, batch.y, outputs, batch.sample_weight, training=False)
+        model.track_loss(loss, batch.x)
+        model.compute_metrics(batch.x, batch.y, outputs, batch.sample_weight)
+    return held.written(scope, carry)
+
+
+def predict_step(model: Any, held: Held, carry: Carry, batch: Batch, seed: Any) -> tuple[Carry, Any]:
+    """Outputs."""
+    with held.scope(carry, seed, batch.rows) as scope:
+        outputs = model.predict_step(batch.x)
+    return held.written(scope, carry), outputs
+
+
+def own_step(
+    method: Callable[[Any], Any], held: Held, carry: Carry, batch: Batch, seed: Any, *, trains: bool
+) -> tuple[Carry, dict[str, Any]]:
+    """A step that the user wrote as a method: it reads and assigns Variables in ordinary style."""
+    data = (batch.x,) if batch.y is None else (batch.x, batch.y)
+    if batch.sample_weight is not None:
+        data = (batch.x, batch.y, batch.sample_weight)
+    with held.scope(carry, seed) as scope:
+        logs = method(data if len(data) > 1 else data[0])
+        if not isinstance(logs, dict):
+            raise DataError(f"{method.__qualname__} returned {type(logs).__name__}; expected a dict of log values.")
+        logs = {name: K.array(getattr(value, "value", value)) for name, value in logs.items()}
+    return held.written(scope, carry)._replace(step=carry.step + int(trains)), logs
+
+
+# --- many steps --------------------------------------------------------------------------
+
+
+def rows_of(data: Any, order: Any, number: Any, batch_size: int, total: Any) -> Batch:
+    """The batch of a step number: its rows, and which of them are real."""
+    start = number * batch_size
+    index = K.slice(order, (start,), (batch_size,))
+    x, y, weight = tree.map(lambda leaf: None if leaf is None else K.take(leaf, index, 0), data)
+    rows = None if total is None else K.cast(start + K.arange(batch_size) < total, "float32")
+    return Batch(x, y, weight, rows)
+
+
+def many(step: Callable[[Any, Batch], Any], batch_size: int, *, padded: bool) -> Callable[..., Any]:
+    """Program that runs steps ``start`` to ``stop`` over the rows of a block.
+
+    With ``padded`` the last step may reach beyond the ``total`` rows: what it
+    reads there counts for nothing.
+    """
+
+    def run(carry: Any, data: Any, order: Any, start: Any, stop: Any, total: Any) -> Any:
+        def body(number: Any, carry: Any) -> Any:
+            return step(carry, rows_of(data, order, number, batch_size, total if padded else None))
+
+        return K.loop(body, carry, start, stop)
+
+    return run
+
+

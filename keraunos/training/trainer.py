@@ -1,0 +1,880 @@
+"""The shell that a user drives: compile, fit, evaluate, predict, and single batches.
+
+Everything here is plain Python around compiled calls. Before each call the
+carry is *taken* from the Variables, after it is *given* back; so whatever a
+callback assigns is obeyed, and an interruption leaves the weights of the last
+finished call.
+"""
+
+import inspect
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from keraunos import optimizers
+from keraunos.backend import K
+from keraunos.backend.spec import TensorSpec
+from keraunos.core import registry
+from keraunos.core.gradient import value_and_gradients
+from keraunos.core.scope import fresh_seed
+from keraunos.core.symbolic import infer
+from keraunos.core.variable import Variable
+from keraunos.training import data as data_sources
+from keraunos.training.callbacks import CallbackList, History
+from keraunos.training.interrupt import uninterrupted
+from keraunos.training.objectives import Objectives
+from keraunos.training.packing import Packing
+from keraunos.training.step import Batch, Carry, Held, many, own_step, predict_step, test_step, train_step
+from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError
+from keraunos.utils.text import plural, suggestion
+
+# What training goes on from beside the Variables.
+_COUNTERS = ("seed", "steps_made", "epochs_made")
+# Seconds that one compiled call should last: short enough for Ctrl-C and a live display.
+_CHUNK_SECONDS = 0.1
+# Blocks below this many bytes are filled up to a rounded number of rows, so that data sets of
+# similar sizes (folds, validation, tests) share one program.
+_ROUND_UP_BELOW = 1 << 26
+
+
+class Trainer:
+    """Training of a Stateful that is callable: ``compile``, ``fit``, ``evaluate``, ``predict``."""
+
+    optimizer: Any = None
+    stop_training = False
+    _objectives: Objectives | None = None
+
+    # --- compile -----------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how to train.
+
+        Args:
+            optimizer: Name, object, or any optax transformation.
+            loss: Name, function or object; a list or dict for several outputs.
+            loss_weights: Factors of the outputs' losses.
+            metrics: Names, functions or objects; not weighted by sample weights.
+            weighted_metrics: The same, weighted by sample and class weights.
+            run_eagerly: Run step by step without compiling, for debugging.
+            steps_per_execution, jit_compile, auto_scale_loss: Accepted for Keras'
+                sake. Many steps always run as one compiled program.
+        """
+        objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
+        self.optimizer = optimizers.get(optimizer)
+        self._objectives = objectives
+        self.run_eagerly = bool(run_eagerly)
+        self._compile_arguments = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
+        self.stop_training = False
+        self._programs: dict[Any, Any] = {}
+        self._seed = fresh_seed()
+        self._steps_made = 0
+        self._epochs_made = 0
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of ``compile`` as plain data; the optimizer as it is now."""
+        if not self.compiled:
+            return {}
+        config: dict[str, Any] = registry.serialize({**self._compile_arguments, "optimizer": self.optimizer})
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile with what ``get_compile_config`` returned."""
+        self.compile(**registry.deserialize(dict(config)))
+
+    @property
+    def compiled(self) -> bool:
+        """Whether ``compile`` was called."""
+        return self._objectives is not None
+
+    @property
+    def loss(self) -> Any:
+        """The loss as given to ``compile``."""
+        return self._compile_arguments["loss"] if self.compiled else None
+
+    def _need_compile(self, method: str) -> Objectives:
+        if self._objectives is None:
+            raise NotCompiledError(
+                f"{method}() needs a compiled model. Call compile(optimizer=..., loss=...) first, for example "
+                'model.compile(optimizer="adam", loss="mse").'
+            )
+        return self._objectives
+
+    # --- what a subclass may override ----------------------------------------------
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Loss of a batch: that of ``compile``, plus regularization and ``add_loss``."""
+        loss = self._need_compile("compute_loss").loss(y, y_pred, sample_weight)
+        for extra in self.losses:  # type: ignore[attr-defined]
+            loss = extra if loss is None else loss + extra
+        if loss is None:
+            raise ArgumentError(
+                f"{self.name}: there is nothing to minimize. "  # type: ignore[attr-defined]
+                "Pass a loss to compile(), or call add_loss() in a layer."
+            )
+        return loss
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Enter a batch into the metrics and return their values."""
+        self._need_compile("compute_metrics").update_metrics(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One step of training, for subclasses that extend it."""
+        x, y, sample_weight = _unpack(data)
+
+        def objective() -> Any:
+            y_pred = self(x, training=True)  # type: ignore[operator]
+            loss = self.batch_loss(x, y, y_pred, sample_weight, training=True)
+            return self.optimizer.scale_loss(loss), (y_pred, loss)
+
+        variables = self.trainable_variables  # type: ignore[attr-defined]
+        (_, (y_pred, loss)), gradients = value_and_gradients(objective, variables)
+        self.optimizer.apply(gradients, variables)
+        self.track_loss(loss, x)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """One step of evaluation, for subclasses that extend it."""
+        x, y, sample_weight = _unpack(data)
+        y_pred = self(x, training=False)  # type: ignore[operator]
+        loss = self.batch_loss(x, y, y_pred, sample_weight, training=False)
+        self.track_loss(loss, x)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """Outputs for a batch."""
+        return self(data, training=False)  # type: ignore[operator]
+
+    def batch_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, *, training: bool) -> Any:
+        """``compute_loss``, with those of its arguments that an override takes."""
+        arguments = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
+        accepted = inspect.signature(self.compute_loss).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+            arguments = {name: value for name, value in arguments.items() if name in accepted}
+        return self.compute_loss(**arguments)
+
+    def track_loss(self, loss: Any, x: Any) -> None:
+        """Enter a batch's loss into the epoch's."""
+        self._need_compile("fit").track(loss, x)
+
+    # --- metrics -----------------------------------------------------------------
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The loss tracker, the metrics of ``compile``, and metrics that are attributes."""
+        compiled = self._objectives.all_metrics if self._objectives is not None else []
+        return [*compiled, *(m for m in self._own_metrics() if all(m is not known for known in compiled))]
+
+    def _own_metrics(self) -> list[Any]:
+        from keraunos.metrics import Metric
+
+        found: list[Any] = []
+        for layer in self._flatten_layers():  # type: ignore[attr-defined]
+            for attribute, value in vars(layer).items():
+                if not attribute.startswith("_objectives"):
+                    found += [leaf for leaf in tree.leaves(value) if isinstance(leaf, Metric) and leaf not in found]
+        return found
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """Names of the metrics, in the order of ``evaluate``."""
+        return [metric.name for metric in self.metrics]
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Value of each metric."""
+        results: dict[str, Any] = {}
+        for metric in self.metrics:
+            result = metric.result()
+            results.update(result if isinstance(result, dict) else {metric.name: result})
+        return results
+
+    def reset_metrics(self) -> None:
+        """Start every metric again."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    # --- fit -----------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: Any = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> History:
+        """Train for a number of epochs.
+
+        Args:
+            x: Inputs: arrays, frames, lists, dicts by input name, generators, datasets.
+            y: Targets; ``None`` where ``x`` brings them.
+            batch_size: Rows of a step; 32 if not given.
+            epochs: Number of the last epoch.
+            verbose: 0 silent, 1 (or ``"auto"``) a progress bar, 2 a line an epoch.
+            callbacks: Objects whose hooks are called.
+            validation_split: Fraction of the last rows kept for validation.
+            validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or a dataset.
+            shuffle: Whether rows come in a new order every epoch; ``"batch"`` shuffles batches.
+            class_weight: Weight of each class, or ``"balanced"``.
+            sample_weight: Weight of each row.
+            initial_epoch: Epoch to start at.
+            steps_per_epoch: Steps of an epoch; needed for endless generators.
+            validation_steps, validation_batch_size: The same for validation.
+            validation_freq: Validate every so many epochs, or after the listed ones.
+
+        Returns:
+            ``History``: ``.history`` holds the epoch values of every log.
+        """
+        self._need_compile("fit")
+        epochs, initial_epoch = _whole(epochs, "epochs", 0), _whole(initial_epoch, "initial_epoch", 0)
+        _check_verbose(verbose)
+        if not 0 <= float(validation_split) < 1:
+            raise ArgumentError(f"fit: validation_split is {validation_split!r}; expected a number from 0 to 1 (1 not included).")
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = data_sources.split_validation(
+                x, y, sample_weight, validation_split, self._names("input")
+            )
+        batches = self._batches(
+            x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch,
+            class_weight=class_weight, purpose="fit",
+        )  # fmt: skip
+        validation = None
+        if validation_data is not None:
+            vx, vy, vw = data_sources.unpack_validation_data(validation_data)
+            validation = self._batches(
+                vx, vy, vw, batch_size=validation_batch_size or batch_size, shuffle=False, steps=validation_steps,
+                purpose="evaluate",
+            )  # fmt: skip
+        self._prepare(batches, train=True)
+        if validation is not None:
+            self._prepare(validation)
+        container = callbacks if isinstance(callbacks, CallbackList) else CallbackList(
+            callbacks, add_history=True, add_progbar=verbose not in (0, False), model=self,
+            verbose=_verbosity(verbose), epochs=epochs, steps=batches.steps,
+        )  # fmt: skip
+        self.stop_training = False
+        history = container.history
+        logs: dict[str, Any] = {}
+        try:
+            container.on_train_begin()
+            for epoch in range(initial_epoch, epochs):
+                container.on_epoch_begin(epoch)
+                logs = self._run("train", batches, container, self._epochs_made)
+                self._epochs_made += 1
+                if validation is not None and _validates(epoch, validation_freq):
+                    container.on_test_begin()
+                    results = self._run("test", validation, container, 0)
+                    container.on_test_end(results)
+                    logs = {**logs, **{f"val_{name}": value for name, value in results.items()}}
+                container.on_epoch_end(epoch, dict(sorted(logs.items())))
+                if self.stop_training:
+                    break
+        finally:
+            batches.close()
+            if validation is not None:
+                validation.close()
+            self._on_device.clear()
+        if hasattr(self.optimizer, "finalize_variable_values") and epochs > 0:
+            self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
+        container.on_train_end(logs)
+        self.history = history
+        return history
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss and metrics on data: a list in the order of ``metrics_names``, or a dict.
+
+        A model without metrics gives the loss alone.
+        """
+        self._need_compile("evaluate")
+        _check_verbose(verbose)
+        batches = self._batches(
+            x, y, sample_weight, batch_size=batch_size, shuffle=False, steps=steps, purpose="evaluate"
+        )
+        self._prepare(batches)
+        container = callbacks if isinstance(callbacks, CallbackList) else CallbackList(
+            callbacks, add_progbar=verbose not in (0, False), model=self, verbose=_verbosity(verbose), epochs=1,
+            steps=batches.steps,
+        )  # fmt: skip
+        try:
+            container.on_test_begin()
+            logs = self._run("test", batches, container, 0)
+            container.on_test_end(logs)
+        finally:
+            batches.close()
+            self._on_device.clear()
+        return dict(sorted(logs.items())) if return_dict else self._in_order(logs)
+
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+    ) -> Any:
+        """Outputs for data, as NumPy arrays."""
+        _check_verbose(verbose)
+        batches = self._batches(x, None, None, batch_size=batch_size, shuffle=False, steps=steps, purpose="predict")
+        self._prepare(batches, predict=True)
+        container = callbacks if isinstance(callbacks, CallbackList) else CallbackList(
+            callbacks, add_progbar=verbose not in (0, False), model=self, verbose=_verbosity(verbose), epochs=1,
+            steps=batches.steps,
+        )  # fmt: skip
+        parts: list[Any] = []
+        try:
+            container.on_predict_begin()
+            self._run("predict", batches, container, 0, parts)
+            container.on_predict_end()
+        finally:
+            batches.close()
+            self._on_device.clear()
+        if not parts:
+            raise DataError("predict: the data has no rows.")
+        if len(parts) == 1:
+            return parts[0]
+        return tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+
+    # --- single batches ------------------------------------------------------------
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """One step of training on one batch; returns like ``evaluate``."""
+        self._need_compile("train_on_batch")
+        return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Loss and metrics of one batch; returns like ``evaluate``."""
+        self._need_compile("test_on_batch")
+        return self._on_batch("test", x, y, sample_weight, None, return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Outputs for one batch, as NumPy arrays."""
+        batches = self._batches(x, None, None, batch_size=None, shuffle=False, whole=True, purpose="predict")
+        self._prepare(batches, predict=True)
+        block = next(iter(batches.blocks(0)))
+        carry, outputs = self._program("predict_exact", block)(self._take(), block.data, np.uint32(self._seed))
+        self._give(carry)
+        return tree.map(lambda leaf: np.asarray(K.to_numpy(leaf)), outputs)
+
+    def _on_batch(self, mode: str, x: Any, y: Any, sample_weight: Any, class_weight: Any, return_dict: bool) -> Any:
+        batches = self._batches(
+            x, y, sample_weight, batch_size=None, shuffle=False, class_weight=class_weight, whole=True,
+            purpose="fit" if mode == "train" else "evaluate",
+        )  # fmt: skip
+        self._prepare(batches, train=mode == "train")
+        block = next(iter(batches.blocks(0)))
+        logs = self._exact(mode, block.data, block)
+        return dict(sorted(logs.items())) if return_dict else self._in_order(logs)
+
+    def _in_order(self, logs: dict[str, Any]) -> Any:
+        """Log values as a list in the order of the metrics; one value alone."""
+        names = [name for name in self.metrics_names if name in logs]
+        values = [logs[name] for name in (*names, *(n for n in logs if n not in names))]
+        return values[0] if len(values) == 1 else values
+
+    # --- running ---------------------------------------------------------------------
+
+    @property
+    def _on_device(self) -> dict[Any, Any]:
+        return self.__dict__.setdefault("_device_blocks", {})
+
+    def _batches(self, x: Any, y: Any, sample_weight: Any, *, whole: bool = False, **options: Any) -> Any:
+        if whole:
+            options["batch_size"] = _leading_size(x)
+        return data_sources.make_batches(
+            x, y, sample_weight, seed=self.__dict__.get("_seed", 0), names=self._names("input"),
+            outputs=self._names("output"), **options,
+        )  # fmt: skip
+
+    def _names(self, what: str) -> tuple[str, ...]:
+        return tuple(getattr(self, f"{what}_names", None) or ())
+
+    def _run(self, mode: str, batches: Any, callbacks: Any, epoch: int, parts: list[Any] | None = None) -> dict[str, Any]:
+        """All steps of one epoch; returns the logs."""
+        if mode != "predict":
+            self.reset_metrics()
+        every_batch = callbacks.watches_batches(mode) or getattr(self, "run_eagerly", False)
+        logs: dict[str, Any] = {}
+        done, length = 0, 1
+        for block in batches.blocks(epoch):
+            steps = math.ceil(block.rows / block.batch_size)
+            padded = self._pads(mode)
+            full = steps if padded else block.rows // block.batch_size
+            data, order, capacity = self._place(block, batches.resident)
+            outputs = None
+            start = 0
+            while start < steps:
+                if mode == "train" and self.stop_training and every_batch:
+                    break
+                exact = start >= full
+                stop = steps if exact else min(full, start + (1 if every_batch else length))
+                if every_batch:
+                    getattr(callbacks, f"on_{mode}_batch_begin")(done)
+                began = time.perf_counter()
+                if exact:
+                    index = order[full * block.batch_size : block.rows]
+                    tail = tree.map(lambda leaf, rows=index: None if leaf is None else np.asarray(leaf)[rows], block.data)
+                    if mode == "predict":
+                        carry, tail_outputs = self._program("predict_exact", block)(self._take(), tail, np.uint32(self._seed_now()))
+                        self._give(carry)
+                        parts = parts if parts is not None else []
+                        _collect(parts, outputs, full * block.batch_size)
+                        outputs = None
+                        _collect(parts, tail_outputs, block.rows - full * block.batch_size)
+                    else:
+                        logs = self._exact(mode, tail, block)
+                elif mode == "predict":
+                    program = self._program("predict", block, capacity)
+                    if outputs is None:
+                        outputs = self._output_buffers(block, data, capacity)
+                    carry, outputs = K.wait(
+                        program(self._take(), outputs, data, order, start, stop, np.uint32(self._seed_now()))
+                    )
+                    self._give(carry)
+                else:
+                    program = self._program(mode, block, capacity)
+                    carry, results = K.wait(
+                        program(self._take(mode), data, order, start, stop, block.rows, np.uint32(self._seed))
+                    )
+                    self._give(carry, mode)
+                    logs = _plain(results)
+                seconds = time.perf_counter() - began
+                done += stop - start
+                if start > 0 or stop - start > 1 or seconds < _CHUNK_SECONDS:
+                    # The first call also compiles, so it says nothing about the pace.
+                    length = max(1, min(length * 8, int((stop - start) * _CHUNK_SECONDS / max(seconds, 1e-6))))
+                start = stop
+                if every_batch:
+                    getattr(callbacks, f"on_{mode}_batch_end")(done - 1, logs)
+                elif callbacks.watches_progress:
+                    callbacks.on_progress(mode, done, logs)
+            if mode == "predict" and outputs is not None:
+                _collect(parts if parts is not None else [], outputs, block.rows)
+        if done == 0 and mode != "predict":
+            raise DataError(f"{'fit' if mode == 'train' else 'evaluate'}: the data gave no batch.")
+        return logs
+
+    def _seed_now(self) -> int:
+        if "_seed" not in self.__dict__:
+            self._seed = fresh_seed()
+        return self._seed
+
+    def _exact(self, mode: str, data: Any, block: Any) -> dict[str, Any]:
+        """One step on rows of exactly this number."""
+        carry, results = K.wait(self._program(f"{mode}_exact", block)(self._take(mode), data, np.uint32(self._seed)))
+        self._give(carry, mode)
+        return _plain(results)
+
+    def _place(self, block: Any, resident: bool) -> tuple[Any, Any, int]:
+        """The block's rows on the device, its order, and the number of rows it is filled up to."""
+        rows = len(next(leaf for leaf in tree.leaves(block.data) if leaf is not None))
+        size = sum(leaf.nbytes for leaf in tree.leaves(block.data) if leaf is not None)
+        capacity = _rounded(rows) if size < _ROUND_UP_BELOW else rows
+        key = tuple(id(leaf) for leaf in tree.leaves(block.data))
+        if resident and key in self._on_device:
+            data = self._on_device[key]
+        else:
+            data = tree.map(lambda leaf: None if leaf is None else K.array(_filled(leaf, capacity)), block.data)
+            if resident:
+                self._on_device[key] = data
+        order = np.arange(block.rows, dtype="int32") if block.order is None else np.asarray(block.order, "int32")
+        length = math.ceil(max(capacity, len(order)) / block.batch_size) * block.batch_size
+        return data, np.concatenate([order, np.full(length - len(order), order[-1], "int32")]), capacity
+
+    def _output_buffers(self, block: Any, data: Any, capacity: int) -> Any:
+        """Empty arrays for the outputs of a whole block."""
+        length = math.ceil(capacity / block.batch_size) * block.batch_size
+        batch = tree.map(lambda leaf: TensorSpec((block.batch_size, *leaf.shape[1:]), K.dtype(leaf)), data[0])
+        specs = infer(self.predict_step, (batch,))
+        return tree.map(lambda spec: K.zeros((length, *spec.shape[1:]), spec.dtype), specs)
+
+    # --- programs ----------------------------------------------------------------------
+
+    def _program(self, kind: str, block: Any, capacity: int | None = None) -> Callable[..., Any]:
+        """Compiled program of a kind; made anew when what it depends on has changed."""
+        mode, _, exact = kind.partition("_")
+        held = self._held(mode)
+        key = (kind, None if exact else block.batch_size, capacity, tuple(held.params), id(self._objectives), *self._training_key(mode))
+        programs = self.__dict__.setdefault("_programs", {})
+        if key not in programs:
+            function = self._own_program if self._owns(mode) else self._stock_program
+            program = function(mode, bool(exact), held, block.batch_size)
+            programs[key] = program if getattr(self, "run_eagerly", False) else K.compile(program)
+        return programs[key]  # type: ignore[no-any-return]
+
+    def _training_key(self, mode: str) -> tuple[Any, ...]:
+        return self.optimizer.program_key if mode == "train" and self.optimizer is not None else ()
+
+    def _stock_program(self, mode: str, exact: bool, held: Held, batch_size: int) -> Callable[..., Any]:
+        if mode == "predict":
+            return self._prediction(exact, held, batch_size)
+        packing = self._packing(held.params) if mode == "train" else None
+
+        def run(carry: Carry, data: Any, *rest: Any) -> Any:
+            seed = rest[-1]
+            if packing is not None:
+                carry = _packed(packing, carry)
+
+            def step(carry: Carry, batch: Batch) -> Carry:
+                if packing is not None:
+                    return train_step(self, held, packing, carry, batch, seed)
+                return test_step(self, held, carry, batch, seed)
+
+            if exact:
+                carry = step(carry, Batch(*data, None))
+            else:
+                carry = many(step, batch_size, padded=self._pads(mode))(carry, data, *rest[:-1])
+            if packing is not None:
+                carry = _unpacked(packing, carry)
+            with held.scope(carry, seed):
+                results = self.get_metrics_result()
+            return carry, results
+
+        return run
+
+    def _prediction(self, exact: bool, held: Held, batch_size: int) -> Callable[..., Any]:
+        def run_exact(carry: Carry, data: Any, seed: Any) -> Any:
+            return predict_step(self, held, carry, Batch(data[0], None, None, None), seed)
+
+        def run(carry: Carry, outputs: Any, data: Any, order: Any, start: Any, stop: Any, seed: Any) -> Any:
+            def step(values: Any, batch: Batch) -> Any:
+                carry, outputs, position = values
+                carry, new = predict_step(self, held, carry, batch, seed)
+                outputs = tree.map(
+                    lambda buffer, rows: K.slice_update(buffer, (position,) + (0,) * (K.ndim(buffer) - 1), rows), outputs, new
+                )
+                return carry, outputs, position + batch_size
+
+            values = (carry, outputs, K.cast(start * batch_size, "int32"))
+            carry, outputs, _ = many(step, batch_size, padded=False)(values, data, order, start, stop, None)
+            return carry, outputs
+
+        return run_exact if exact else run
+
+    def _own_program(self, mode: str, exact: bool, held: Held, batch_size: int) -> Callable[..., Any]:
+        """Program around a ``train_step`` or ``test_step`` that a subclass defines."""
+        method = getattr(self, f"{mode}_step")
+        if mode == "predict":
+            return self._prediction(exact, held, batch_size)
+
+        def run(carry: Carry, data: Any, *rest: Any) -> Any:
+            seed = rest[-1]
+
+            def step(values: Any, batch: Batch) -> Any:
+                return own_step(method, held, values[0], batch, seed, trains=mode == "train")
+
+            if exact:
+                carry, logs = step((carry, None), Batch(*data, None))
+            else:
+                batch = tree.map(lambda leaf: None if leaf is None else K.take(leaf, K.zeros((batch_size,), "int32"), 0), data)
+                specs = infer(lambda carry, batch: step((carry, None), Batch(*batch, None))[1], (_specs(carry), _specs(batch)))
+                empty = tree.map(lambda spec: K.zeros(spec.shape, spec.dtype), specs)
+                carry, logs = many(step, batch_size, padded=False)((carry, empty), data, *rest[:-1])
+            with held.scope(carry, seed):
+                results = self.get_metrics_result()
+            return carry, (results if set(results) == set(logs) else logs)
+
+        return run
+
+    def _owns(self, mode: str) -> bool:
+        name = f"{mode}_step"
+        return getattr(type(self), name) is not getattr(Trainer, name)
+
+    def _packing(self, params: dict[str, Variable]) -> Packing:
+        return Packing(params, self.optimizer.decays, together=self.optimizer.packable)
+
+    def _pads(self, mode: str) -> bool:
+        """Whether a short last batch may be filled up: every part must treat rows one by one."""
+        if self._owns(mode):
+            return False
+        layers = self._flatten_layers()  # type: ignore[attr-defined]
+        if any(_couples(layer, mode) for layer in layers):
+            return False
+        if mode == "predict":
+            return True
+        plain = all(getattr(type(self), name) is getattr(Trainer, name) for name in ("compute_loss", "compute_metrics", "metrics"))
+        return plain and not self._own_metrics() and self._need_compile("fit").row_wise
+
+    # --- taking and giving -----------------------------------------------------------
+
+    def _held(self, mode: str = "predict") -> Held:
+        variables = self.named_variables()  # type: ignore[attr-defined]
+        trainable = {id(v) for v in self.trainable_variables} if mode == "train" else set()  # type: ignore[attr-defined]
+        params = {path: v for path, v in variables.items() if id(v) in trainable}
+        state = {path: v for path, v in variables.items() if id(v) not in trainable}
+        metrics = {}
+        if mode != "predict":
+            metrics = {f"{i}/{j}": v for i, m in enumerate(self.metrics) for j, v in enumerate(m.variables)}
+        if self._owns(mode):
+            known = {id(v) for v in (*params.values(), *state.values(), *metrics.values())}
+            for number, variable in enumerate(self._further_variables()):
+                if id(variable) not in known:
+                    state[f":{number}"] = variable
+        return Held(params, state, metrics, f"the model {self.name!r}")  # type: ignore[attr-defined]
+
+    def _further_variables(self) -> Iterator[Variable]:
+        """Variables of optimizers and other helpers that a custom step may use."""
+        for layer in self._flatten_layers():  # type: ignore[attr-defined]
+            for value in vars(layer).values():
+                for leaf in tree.leaves(value):
+                    if isinstance(leaf, Variable):
+                        yield leaf
+                    elif hasattr(leaf, "variables") and not isinstance(leaf, Trainer):
+                        yield from leaf.variables
+
+    def _take(self, mode: str = "predict") -> Carry:
+        held = self._held(mode)
+
+        def values(variables: dict[str, Variable]) -> dict[str, Any]:
+            return {path: variable.concrete for path, variable in variables.items()}
+
+        slots = {}
+        if mode == "train" and not self._owns(mode):
+            slots = self.optimizer.state({variable: path for path, variable in held.params.items()})
+        step = np.uint32(self.__dict__.get("_steps_made", 0))
+        return Carry(values(held.params), values(held.state), slots, values(held.metrics), step)
+
+    def _give(self, carry: Carry, mode: str = "predict") -> None:
+        held = self._held(mode)
+        with uninterrupted():
+            for variables, arrays in ((held.params, carry.params), (held.state, carry.state), (held.metrics, carry.metrics)):
+                for path, variable in variables.items():
+                    variable.assign(arrays[path])
+            if mode == "train":
+                if not self._owns(mode):
+                    self.optimizer.set_state(carry.slots, {variable: path for path, variable in held.params.items()})
+                self._steps_made = int(K.to_numpy(carry.step))
+
+    # --- preparing -----------------------------------------------------------------------
+
+    def _prepare(self, batches: Any, *, train: bool = False, predict: bool = False) -> None:
+        """Build what is not built, and refuse what does not fit, before anything changes."""
+        x_spec, y_spec, _ = batches.spec
+        outputs = infer(self._forward, (x_spec,))
+        if predict:
+            return
+        objectives = self._need_compile("fit")
+        if not objectives.resolved:
+            names = getattr(self, "output_names", None) or ["output_1"]
+            objectives.resolve(names, y_spec, outputs)
+            _warn_of_lonely_softmax(self, outputs)
+        self._check_targets(batches, outputs)
+        if train and not self._owns("train"):
+            self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+        for mode in ("train", "test"):
+            if self._owns(mode) and (train or mode == "test"):
+                data = tuple(part for part in batches.spec if part is not None)
+                self._rehearse(getattr(self, f"{mode}_step"), data if len(data) > 1 else data[0])
+
+    def _forward(self, x: Any) -> Any:
+        return self(x, training=False)  # type: ignore[operator]
+
+    def _rehearse(self, method: Callable[[Any], Any], data: Any) -> None:
+        """Trace a custom step once, so that the optimizers and layers it uses make their Variables."""
+        trial = tree.map(lambda spec: TensorSpec([size or 2 for size in spec.shape], spec.dtype), data)
+        infer(lambda data: _numbers(method(data)), (trial,))
+
+    def _check_targets(self, batches: Any, outputs: Any) -> None:
+        from keraunos import losses
+
+        objectives = self._need_compile("fit")
+        if not batches.resident:
+            return
+        specs = dict(zip(objectives.names, tree.leaves(outputs), strict=False))
+        _, y, _ = next(iter(batches.blocks(0))).data
+        targets = y if isinstance(y, dict) else dict(zip(objectives.names, tree.leaves(y), strict=False))
+        for name, loss in objectives.losses.items():
+            if isinstance(loss, losses.SparseCategoricalCrossentropy) or "sparse" in str(getattr(loss, "name", "")):
+                classes = specs[name].shape[-1]
+                if targets.get(name) is not None and classes:
+                    data_sources.check_labels(np.asarray(targets[name]), classes, loss.name, name)
+
+    # --- state ---------------------------------------------------------------------------
+
+    def get_state_tree(self) -> dict[str, Any]:
+        """Everything that training goes on from, as NumPy arrays: weights, optimizer, metrics, seed, counters."""
+        variables = self.named_variables()  # type: ignore[attr-defined]
+        optimizer = self.optimizer.variables if self.optimizer is not None else []
+        return {
+            "variables": {path: v.numpy() for path, v in variables.items()},
+            "optimizer": {str(i): v.numpy() for i, v in enumerate(optimizer)},
+            "metrics": {f"{i}/{j}": v.numpy() for i, m in enumerate(self.metrics) for j, v in enumerate(m.variables)},
+            "counters": {name: np.int64(value) for name, value in self.get_counters().items()},
+        }
+
+    def get_counters(self) -> dict[str, int]:
+        """The seed of training, and how far it has come; with the Variables, all that training goes on from."""
+        return {name: int(self.__dict__.get(f"_{name}", 0)) for name in _COUNTERS}
+
+    def set_counters(self, counters: Mapping[str, Any]) -> None:
+        """Go back to what ``get_counters`` returned."""
+        for name in _COUNTERS:
+            value = counters.get(name, 0)
+            if not 0 <= int(value) < 2**31:
+                raise ArgumentError(f"the counter {name!r} is {value!r}; expected a whole number from 0 to 2**31 - 1.")
+            setattr(self, f"_{name}", int(value))
+
+    def set_state_tree(self, state: dict[str, Any]) -> None:
+        """Go back to a state that ``get_state_tree`` returned."""
+        variables = self.named_variables()  # type: ignore[attr-defined]
+        missing = set(variables) ^ set(state["variables"])
+        if missing:
+            raise ArgumentError(f"the state belongs to another model: {plural(len(missing), 'weight')} differ, such as {min(missing)!r}.")
+        for path, variable in variables.items():
+            variable.assign(state["variables"][path])
+        if self.optimizer is not None and state.get("optimizer"):
+            self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+            for i, variable in enumerate(self.optimizer.variables):
+                variable.assign(state["optimizer"][str(i)])
+        for i, metric in enumerate(self.metrics):
+            for j, variable in enumerate(metric.variables):
+                if f"{i}/{j}" in state.get("metrics", {}):
+                    variable.assign(state["metrics"][f"{i}/{j}"])
+        if state.get("counters"):
+            self.set_counters(state["counters"])
+
+
+# --- helpers -------------------------------------------------------------------------------
+
+
+def _packed(packing: Packing, carry: Carry) -> Carry:
+    slots = {**carry.slots, "slots": {name: packing.pack(arrays) for name, arrays in carry.slots["slots"].items()}}
+    return carry._replace(params=packing.pack(carry.params), slots=slots)
+
+
+def _unpacked(packing: Packing, carry: Carry) -> Carry:
+    slots = {**carry.slots, "slots": {name: packing.unpack(arrays) for name, arrays in carry.slots["slots"].items()}}
+    return carry._replace(params=packing.unpack(carry.params), slots=slots)
+
+
+def _couples(layer: Any, mode: str) -> bool:
+    """Whether a row's output in this mode may depend on other rows, or the layer adds to the loss."""
+    if getattr(layer, "activity_regularizer", None) is not None:
+        return True
+    if isinstance(layer, Trainer) and type(layer).__module__.split(".")[0] == "keraunos":
+        return False
+    if layer.batch_coupled is None:
+        return True
+    return bool(layer.batch_coupled) and (mode == "train" or bool(getattr(layer, "stateful", False)))
+
+
+def _unpack(data: Any) -> tuple[Any, Any, Any]:
+    if not isinstance(data, tuple):
+        return data, None, None
+    return (*data, None, None)[:3] if len(data) < 3 else data  # type: ignore[return-value]
+
+
+def _plain(logs: dict[str, Any]) -> dict[str, Any]:
+    """Logs as Python numbers (arrays where a metric has several values)."""
+    values = {name: np.asarray(K.to_numpy(value)) for name, value in logs.items()}
+    return {name: value.item() if value.ndim == 0 else value for name, value in values.items()}
+
+
+def _numbers(logs: Any) -> Any:
+    return {name: K.array(getattr(value, "value", value)) for name, value in logs.items()} if isinstance(logs, dict) else {}
+
+
+def _specs(values: Any) -> Any:
+    return tree.map(lambda leaf: None if leaf is None else TensorSpec(K.shape(leaf), K.dtype(leaf)), values)
+
+
+def _collect(parts: list[Any], outputs: Any, rows: int) -> None:
+    if outputs is not None and rows:
+        parts.append(tree.map(lambda leaf: np.asarray(K.to_numpy(leaf))[:rows], outputs))
+
+
+def _filled(leaf: Any, capacity: int) -> Any:
+    if len(leaf) == capacity:
+        return leaf
+    return np.concatenate([leaf, np.zeros((capacity - len(leaf), *leaf.shape[1:]), leaf.dtype)])
+
+
+def _rounded(rows: int) -> int:
+    """The number of rows, rounded up to three binary digits."""
+    unit = 1 << max(0, rows.bit_length() - 3)
+    return -(-rows // unit) * unit
+
+
+def _leading_size(x: Any) -> int:
+    first = next((leaf for leaf in (tree.leaves(x) if isinstance(x, (dict, tuple)) else [x])), None)
+    if isinstance(first, list):
+        first = first[0] if first and hasattr(first[0], "shape") else first
+    shape = getattr(first, "shape", None)
+    size = (shape[0] if shape else 0) if shape is not None else len(first) if hasattr(first, "__len__") else 0
+    return max(int(size), 1)
+
+
+def _whole(value: Any, name: str, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ArgumentError(f"fit: {name} is {value!r}; expected a whole number, {least} or more.")
+    return int(value)
+
+
+def _check_verbose(verbose: Any) -> None:
+    if verbose not in ("auto", 0, 1, 2):
+        raise ArgumentError(f"verbose is {verbose!r}; expected 'auto', 0 (silent), 1 (progress bar) or 2 (a line an epoch).{suggestion(verbose, ['auto']) if isinstance(verbose, str) else ''}")
+
+
+def _verbosity(verbose: Any) -> int:
+    return 1 if verbose == "auto" else int(verbose)
+
+
+def _validates(epoch: int, frequency: Any) -> bool:
+    if isinstance(frequency, (int, np.integer)):
+        return (epoch + 1) % int(frequency) == 0
+    return epoch + 1 in frequency
+
+
+def _warn_of_lonely_softmax(model: Any, outputs: Any) -> None:
+    for layer in model._flatten_layers():
+        name = getattr(getattr(layer, "activation", None), "__name__", "")
+        if name == "softmax" and getattr(layer, "units", None) == 1:
+            warnings.warn(
+                f"{layer.name}: a softmax over one unit is always 1, so nothing can be learned. Use "
+                "activation='sigmoid' with loss='binary_crossentropy', or one unit for each class.",
+                stacklevel=4,
+            )

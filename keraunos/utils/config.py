@@ -1,0 +1,64 @@
+"""The few settings that hold everywhere: float type, epsilon, image layout, home folder."""
+
+import os
+from pathlib import Path
+
+from keraunos.utils.errors import ArgumentError
+from keraunos.utils.text import suggestion
+
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+_LAYOUTS = ("channels_last", "channels_first")
+_settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+
+
+def floatx() -> str:
+    """The default float type.
+
+    >>> floatx()
+    'float32'
+    """
+    return str(_settings["floatx"])
+
+
+def set_floatx(value: str) -> None:
+    """Set the default float type: float16, bfloat16, float32 or float64."""
+    if value not in _FLOATS:
+        raise ArgumentError(f"floatx is {value!r}; expected one of {', '.join(_FLOATS)}.{suggestion(value, _FLOATS)}")
+    _settings["floatx"] = value
+
+
+def epsilon() -> float:
+    """The small number that keeps divisions and logarithms finite.
+
+    >>> epsilon()
+    1e-07
+    """
+    return float(_settings["epsilon"])
+
+
+def set_epsilon(value: float) -> None:
+    """Set the small number that keeps divisions and logarithms finite."""
+    if not float(value) > 0:
+        raise ArgumentError(f"epsilon is {value!r}; expected a positive number.")
+    _settings["epsilon"] = float(value)
+
+
+def image_data_format() -> str:
+    """The default image layout, ``"channels_last"`` or ``"channels_first"``.
+
+    >>> image_data_format()
+    'channels_last'
+    """
+    return str(_settings["image_data_format"])
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Set the default image layout."""
+    if data_format not in _LAYOUTS:
+        raise ArgumentError(f"image_data_format is {data_format!r}; expected one of {', '.join(_LAYOUTS)}.")
+    _settings["image_data_format"] = data_format
+
+
+def home() -> Path:
+    """The folder for data sets and caches: ``KERAUNOS_HOME``, else ``~/.keraunos``."""
+    return Path(os.environ.get("KERAUNOS_HOME") or Path.home() / ".keraunos")

@@ -1,0 +1,62 @@
+"""The exception tree.
+
+::
+
+    KeraunosError
+    ├── ArgumentError      (ValueError)    an argument has a wrong value or type
+    │   ├── ShapeError                     two shapes do not fit together
+    │   └── UnknownNameError               a name is in no table; carries a suggestion
+    ├── DataError          (ValueError)    the data given to fit, evaluate or predict
+    ├── ModelFileError     (ValueError)    a file is truncated, corrupted, hostile or not ours
+    ├── DownloadError      (OSError)       a file cannot be fetched, or is not the one expected
+    └── UsageError         (RuntimeError)  a right call at a wrong time
+        ├── NotBuiltError                  weights are asked for before they exist
+        ├── NotCompiledError               fit or evaluate before compile
+        └── ScopeError                     a trace reads or writes what it must not
+
+Every message says what was given, what was expected and what to do.
+"""
+
+
+class KeraunosError(Exception):
+    """Base of every error that Keraunos raises on purpose."""
+
+
+class ArgumentError(KeraunosError, ValueError):
+    """An argument has a wrong value or type."""
+
+
+class ShapeError(ArgumentError):
+    """Two shapes do not fit together."""
+
+
+class UnknownNameError(ArgumentError):
+    """A name is in no table."""
+
+
+class DataError(KeraunosError, ValueError):
+    """The data given to ``fit``, ``evaluate`` or ``predict`` cannot be used."""
+
+
+class ModelFileError(KeraunosError, ValueError):
+    """A model or weights file is truncated, corrupted, hostile or not ours."""
+
+
+class DownloadError(KeraunosError, OSError):
+    """A file cannot be fetched, or what came is not the file expected."""
+
+
+class UsageError(KeraunosError, RuntimeError):
+    """A right call at a wrong time."""
+
+
+class NotBuiltError(UsageError):
+    """Weights are asked for before they exist."""
+
+
+class NotCompiledError(UsageError):
+    """``fit``, ``evaluate`` or a batch method was called before ``compile``."""
+
+
+class ScopeError(UsageError):
+    """A trace reads or writes a Variable that it must not."""

@@ -1,0 +1,377 @@
+"""Files: written whole or not at all, fetched once with a checksum, unpacked without trust."""
+
+import contextlib
+import gzip
+import hashlib
+import http.client
+import lzma
+import os
+import re
+import secrets
+import shutil
+import sys
+import tarfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from keraunos.utils import config
+from keraunos.utils.errors import ArgumentError, DownloadError
+from keraunos.utils.text import suggestion
+
+LARGEST_DOWNLOAD = 8 << 30
+LARGEST_EXTRACTED = 32 << 30
+MOST_MEMBERS = 1_000_000
+_DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, RuntimeError, ValueError),
+)
+_BLOCK = 1 << 20
+_TIMEOUT = 60  # seconds without a byte
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path in the same folder; move it over ``path`` when the block ends well.
+
+    Whoever reads ``path`` sees the old content or the new, never a part: not
+    after an exception in the block, nor after a loss of power.
+
+    Args:
+        path: The file to write. A link is followed; the permissions of a file that is replaced are kept.
+
+    Raises:
+        ArgumentError: The folder does not exist, or ``path`` is a folder.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
+    >>> with atomic_write(path) as temporary:
+    ...     _ = temporary.write_text("all of it")
+    >>> path.read_text()
+    'all of it'
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise ArgumentError(f"cannot write {str(path)!r}: it is a folder. Give the name of a file in it.")
+    if not target.parent.is_dir():
+        raise ArgumentError(f"cannot write {str(path)!r}: the folder {str(target.parent)!r} is not there. Create it.")
+    # The ending stays the last part, since writers such as numpy.savez choose a format by it.
+    temporary = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(6)}{target.suffix}")
+    # open() with O_EXCL: not a file that somebody else put there, and with the permissions that the umask allows.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    try:
+        if target.exists():
+            shutil.copymode(target, temporary)
+        yield temporary
+        _flush_to_disk(temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _flush_to_disk(target.parent)
+
+
+def get_file(
+    fname: str | os.PathLike[str] | None = None,
+    origin: str | None = None,
+    untar: bool = False,
+    md5_hash: str | None = None,
+    file_hash: str | None = None,
+    cache_subdir: str = "datasets",
+    hash_algorithm: str = "auto",
+    extract: bool = False,
+    archive_format: str | list[str] | None = "auto",
+    cache_dir: str | os.PathLike[str] | None = None,
+    force_download: bool = False,
+) -> str:
+    """Path of a file that is fetched from ``origin`` unless it is in the cache already.
+
+    Without ``cache_dir``, the file is looked for in ``KERAUNOS_HOME`` (else
+    ``~/.keraunos``), in ``KERAS_HOME`` and in ``~/.keras``, and kept in the first.
+    Nothing is ever written into a folder of Keras.
+
+    Args:
+        fname: Name to keep the file under; by default the last part of ``origin``.
+        origin: ``https``, ``http`` or ``file`` address.
+        untar: Older spelling of ``extract`` for tar archives.
+        md5_hash: Older spelling of ``file_hash``.
+        file_hash: SHA-256 or MD5 that the file must have, in hexadecimal.
+        cache_subdir: Folder inside the cache; an absolute one stands for itself.
+        hash_algorithm: ``"sha256"``, ``"md5"``, or ``"auto"``: judged by the length of ``file_hash``.
+        extract: Whether to unpack the archive, and return the folder.
+        archive_format: ``"tar"``, ``"zip"``, ``"auto"`` for either, a list of them, or None for not at all.
+        cache_dir: Folder to use in place of all those above.
+        force_download: Fetch even if the file is there.
+
+    Raises:
+        ArgumentError: No origin, a name with a folder in it, an unknown algorithm or format.
+        DownloadError: The file cannot be fetched, has another checksum, is too large, or is an unsafe archive.
+
+    >>> import tempfile
+    >>> source = Path(tempfile.mkdtemp()) / "words.txt"
+    >>> _ = source.write_text("one two")
+    >>> path = get_file(origin=source.as_uri(), cache_dir=tempfile.mkdtemp())
+    >>> Path(path).read_text()
+    'one two'
+    """
+    if origin is None:
+        raise ArgumentError("get_file: origin is missing. Give the address of the file, such as origin='https://...'.")
+    if md5_hash is not None and file_hash is None:
+        file_hash, hash_algorithm = md5_hash, "md5"
+    formats = _formats("tar" if untar else archive_format)
+    algorithm = _algorithm(hash_algorithm, file_hash)
+    unpack = extract or untar
+    archive = wanted = _file_name(fname, origin)
+    if unpack and fname and "." in archive:
+        wanted = archive.split(".")[0] + "_extracted"
+    elif unpack:
+        archive = f"{wanted}_archive"
+
+    roots = [Path(cache_dir).expanduser()] if cache_dir is not None else cache_folders()
+    if not force_download:
+        for root in roots:
+            present = root / cache_subdir / wanted
+            if present.is_dir() if unpack else _matches(present, algorithm, file_hash):
+                return str(present)
+
+    home = roots[0] / cache_subdir
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(
+            f"cannot make the cache folder {str(home)!r}: {error.strerror}. "
+            "Set KERAUNOS_HOME to a folder that you may write to."
+        ) from error
+    if force_download or not _matches(home / archive, algorithm, file_hash):
+        _download(origin, home / archive, algorithm, file_hash)
+    if unpack:
+        extract_archive(home / archive, home / wanted, formats)
+    return str(home / wanted)
+
+
+def cache_folders() -> list[Path]:
+    """Folders that may hold a data set already: our own first, then those of Keras."""
+    keras = [Path(os.environ["KERAS_HOME"])] if os.environ.get("KERAS_HOME") else []
+    return list(dict.fromkeys([config.home(), *keras, Path.home() / ".keras"]))
+
+
+def find_cached(*names: str, subdir: str = "datasets") -> Path | None:
+    """First of ``names`` (paths under ``subdir``) that a cache folder holds, or None."""
+    present = (root / subdir / name for root in cache_folders() for name in names)
+    return next((path for path in present if path.exists()), None)
+
+
+def file_digest(path: str | os.PathLike[str], algorithm: str = "sha256") -> str:
+    """Checksum of a file in hexadecimal, by SHA-256 or MD5."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+
+
+def extract_archive(
+    path: str | os.PathLike[str], folder: str | os.PathLike[str], archive_format: str | list[str] | None = "auto"
+) -> None:
+    """Unpack a tar or zip archive into ``folder``, which replaces what was there once all is unpacked.
+
+    Only plain files and folders under ``folder`` are made. An archive with
+    anything else (absolute names, ``..``, links, devices, one name twice) is
+    refused whole.
+
+    Args:
+        path: The archive.
+        folder: Folder to make.
+        archive_format: ``"tar"``, ``"zip"``, ``"auto"``, or a list.
+
+    Raises:
+        ArgumentError: An unknown ``archive_format``.
+        DownloadError: The archive is damaged, unsafe, too large, or of another format.
+    """
+    path, folder = Path(path), Path(folder)
+    formats = _formats(archive_format)
+    temporary = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(6)}")
+    temporary.mkdir(parents=True)
+    try:
+        _unpack(path, temporary, formats)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    except _DAMAGE as error:
+        raise DownloadError(f"{path.name}: the archive is damaged ({error}). Delete {str(path)!r}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+# --- fetching ---
+
+
+def _download(origin: str, target: Path, algorithm: str, file_hash: str | None) -> None:
+    print(f"Downloading data from {origin}", file=sys.stderr)
+    hasher = hashlib.new(algorithm, usedforsecurity=False)
+    try:
+        with atomic_write(target) as temporary, _open(origin) as source, open(temporary, "wb") as file:
+            declared = int(source.headers.get("Content-Length") or -1)
+            _check_size(declared, origin)
+            received = 0
+            while block := source.read(_BLOCK):
+                received += len(block)
+                _check_size(received, origin)
+                hasher.update(block)
+                file.write(block)
+                _show_progress(received, declared)
+            if 0 <= declared != received:
+                raise DownloadError(
+                    f"{origin}: the download ended after {received:,} of {declared:,} bytes. Try again."
+                )
+            if file_hash is not None and hasher.hexdigest() != file_hash.lower():
+                raise DownloadError(
+                    f"{origin}: the file has {algorithm} {hasher.hexdigest()}, expected {file_hash}. "
+                    "It was not kept: either the download is damaged, or the file there is another one now."
+                )
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise DownloadError(f"{origin}: the server answered {error.code} {error.reason}.") from error
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise DownloadError(
+            f"{origin}: cannot be fetched ({reason}). Check the network, or put the file at {str(target)!r} yourself."
+        ) from error
+
+
+def _open(origin: str) -> Any:
+    scheme = _scheme(origin)
+    request = urllib.request.Request(origin, headers={"User-Agent": "keraunos"})
+    response = urllib.request.urlopen(request, timeout=_TIMEOUT)
+    if scheme == "https" and _scheme(response.geturl()) != "https":
+        response.close()
+        raise DownloadError(f"{origin}: the server sends us on to {response.geturl()!r}, which is not encrypted.")
+    return response
+
+
+def _scheme(origin: str) -> str:
+    scheme = urllib.parse.urlsplit(origin).scheme.lower()
+    if scheme not in ("https", "http", "file"):
+        raise ArgumentError(f"origin is {origin!r}; expected an address that begins with https:, http: or file:.")
+    return scheme
+
+
+def _check_size(size: int, origin: str) -> None:
+    if size > LARGEST_DOWNLOAD:
+        raise DownloadError(
+            f"{origin}: {size:,} bytes or more, and the limit is {LARGEST_DOWNLOAD:,}. Fetch the file by other means."
+        )
+
+
+def _show_progress(received: int, declared: int) -> None:
+    if sys.stderr.isatty():
+        whole = f" of {declared / 1e6:.1f}" if declared > 0 else ""
+        end = "\n" if received == declared else ""
+        print(f"\r{received / 1e6:8.1f}{whole} MB", end=end, file=sys.stderr, flush=True)
+
+
+def _file_name(fname: str | os.PathLike[str] | None, origin: str) -> str:
+    name = os.fspath(fname) if fname else Path(urllib.parse.unquote(urllib.parse.urlsplit(origin).path)).name
+    if not name:
+        raise ArgumentError(f"origin {origin!r} does not end in a file name. Give one by fname=.")
+    if re.search(r"[/\\\0]", name) or name in (".", ".."):
+        raise ArgumentError(f"fname is {name!r}; expected a name without a folder. Give the folder by cache_dir=.")
+    return name
+
+
+def _algorithm(algorithm: str, file_hash: str | None) -> str:
+    if algorithm not in ("auto", "sha256", "md5"):
+        raise ArgumentError(f"hash_algorithm is {algorithm!r}.{suggestion(algorithm, ('auto', 'sha256', 'md5'))}")
+    digits = {"sha256": 64, "md5": 32}
+    if file_hash is None:
+        return "sha256"
+    length = len(file_hash)
+    fitting = [name for name, size in digits.items() if size == length and algorithm in ("auto", name)]
+    if not fitting:
+        raise ArgumentError(
+            f"file_hash has {length} characters; expected 64 hexadecimal digits for SHA-256 or 32 for MD5"
+            + (f", and hash_algorithm is {algorithm!r}." if algorithm != "auto" else ".")
+        )
+    return fitting[0]
+
+
+def _matches(path: Path, algorithm: str, file_hash: str | None) -> bool:
+    return path.is_file() and (file_hash is None or file_digest(path, algorithm) == file_hash.lower())
+
+
+def _flush_to_disk(path: Path) -> None:
+    # Not every system can open a folder, and not every file system can sync: the write is whole all the same.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+# --- unpacking ---
+
+
+def _formats(archive_format: str | list[str] | None) -> list[str]:
+    if archive_format == "auto":
+        return ["tar", "zip"]
+    formats = [archive_format] if isinstance(archive_format, str) else archive_format or []
+    for name in formats:
+        if name not in ("tar", "zip"):
+            raise ArgumentError(f"archive_format is {name!r}.{suggestion(name, ('auto', 'tar', 'zip'))}")
+    return formats
+
+
+def _unpack(path: Path, folder: Path, formats: list[str]) -> None:
+    if "tar" in formats and tarfile.is_tarfile(path):
+        with tarfile.open(path) as archive:
+            _write_members(_tar_members(archive), folder, path.name)
+    elif "zip" in formats and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as zipped:
+            _write_members(_zip_members(zipped), folder, path.name)
+    else:
+        raise DownloadError(f"{path.name}: not an archive of the expected format ({' or '.join(formats) or 'none'}).")
+
+
+def _tar_members(archive: tarfile.TarFile) -> Iterator[tuple[str, str, int, IO[bytes] | None]]:
+    for member in archive:
+        kind = "file" if member.isreg() else "folder" if member.isdir() else "other"
+        yield member.name, kind, member.size, archive.extractfile(member) if kind == "file" else None
+
+
+def _zip_members(archive: zipfile.ZipFile) -> Iterator[tuple[str, str, int, IO[bytes] | None]]:
+    for member in archive.infolist():
+        kind = "folder" if member.is_dir() else "file"
+        if member.external_attr >> 28 not in (0, 0o04, 0o10):  # the type of file, where a Unix system wrote it
+            kind = "other"
+        yield member.filename, kind, member.file_size, archive.open(member) if kind == "file" else None
+
+
+def _write_members(members: Iterator[tuple[str, str, int, IO[bytes] | None]], folder: Path, archive: str) -> None:
+    # Contents are copied into files that we open ourselves: the archive decides on nothing but names and bytes.
+    total = 0
+    for count, (name, kind, size, source) in enumerate(members, 1):
+        total += size  # no more bytes than a member declares are ever read from it
+        if total > LARGEST_EXTRACTED or count > MOST_MEMBERS:
+            raise DownloadError(
+                f"{archive}: unpacks to more than {LARGEST_EXTRACTED:,} bytes or {MOST_MEMBERS:,} files; refused."
+            )
+        if kind == "other":
+            raise DownloadError(f"{archive}: {name!r} is a link or a device; refused. Nothing was unpacked.")
+        target = folder / _safe_member(name, archive)
+        try:
+            (target if source is None else target.parent).mkdir(parents=True, exist_ok=True)
+            if source is not None:
+                with source, open(target, "xb") as file:
+                    shutil.copyfileobj(source, file, _BLOCK)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise DownloadError(f"{archive}: {name!r} is there twice; refused. Nothing was unpacked.") from error
+
+
+def _safe_member(name: str, archive: str) -> Path:
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts or re.search(r"[\\\0]|^[A-Za-z]:", name) or len(name) > 1000:
+        raise DownloadError(f"{archive}: {name[:100]!r} lies outside the folder; refused. Nothing was unpacked.")
+    return Path(*parts)

@@ -1,0 +1,51 @@
+"""Small pieces of English for messages: suggestions, plurals, lists, names."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+
+def suggestion(name: Any, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?``, or the whole list where nothing is near.
+
+    >>> suggestion("rleu", ["relu", "tanh"])
+    " Did you mean 'relu'?"
+    >>> suggestion("zzz", ["relu", "tanh"])
+    ' Known are: relu, tanh.'
+    """
+    known = sorted({str(candidate) for candidate in known})
+    lowered = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(str(name).lower(), lowered, n=1)
+    if near:
+        return f" Did you mean {lowered[near[0]]!r}?"
+    return f" Known are: {', '.join(known)}." if known else ""
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 row``, ``2 rows``.
+
+    >>> plural(1, "row"), plural(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def snake_case(name: str) -> str:
+    """``Conv2D`` becomes ``conv2d``, ``LayerNormalization`` becomes ``layer_normalization``.
+
+    >>> [snake_case(name) for name in ("Conv2D", "SimpleRNN", "LayerNormalization", "PReLU")]
+    ['conv2d', 'simple_rnn', 'layer_normalization', 'p_re_lu']
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def shape_text(shape: Any) -> str:
+    """A shape as Python writes it, without NumPy's wrappers.
+
+    >>> shape_text((None, 7))
+    '(None, 7)'
+    """
+    return str(tuple(None if size is None else int(size) for size in shape))

@@ -1,0 +1,312 @@
+"""Laws that every layer obeys, each on the table in ``layer_cases.py``; Keras 3.15.1 is the oracle of numbers."""
+
+import functools
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from laws.layer_cases import CASES, Case
+
+from keraunos import layers
+from keraunos.backend import K
+from keraunos.core.scope import get_mask, set_mask
+from keraunos.layers.layer import LAYERS
+from keraunos.utils import tree
+
+everyone = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def inputs_of(case: Case) -> Any:
+    """Fixed inputs: normal, or whole numbers; a list where the layer takes several."""
+    random = np.random.default_rng(5)
+
+    def one(shape: Any) -> Any:
+        if case.below:
+            return random.integers(0, case.below, shape).astype("int32" if case.layer is layers.Embedding else "float32")
+        return random.normal(size=shape).astype("float32")
+
+    return [one(shape) for shape in case.shapes] if case.several else one(case.shapes)
+
+
+def is_float(array: Any) -> bool:
+    return np.asarray(array).dtype.kind == "f"
+
+
+def ready(case: Case, **extra: Any) -> Any:
+    """A built layer whose weights are all different from zero and from each other."""
+    np.random.seed(1)
+    layer = case.make(**extra)
+    if not isinstance(layer, layers.InputLayer):
+        layer(inputs_of(case))
+    random = np.random.default_rng(7)
+    layer.set_weights([w + random.uniform(0.1, 0.5, w.shape).astype(w.dtype) for w in layer.get_weights()])
+    return layer
+
+
+def weighted_sum(outputs: Any) -> Any:
+    """A scalar to which every number of the outputs contributes differently."""
+    total: Any = 0.0
+    for output in outputs if isinstance(outputs, (list, tuple)) else [outputs]:
+        factors = np.cos(np.arange(int(np.prod(output.shape)), dtype="float32")).reshape(output.shape)
+        total = total + (output * factors).sum()
+    return total
+
+
+def ours(layer: Any, training: bool) -> Any:
+    """``(weights, inputs) -> ((loss, (outputs, new others)), gradients)`` of one of our layers."""
+
+    def objective(wanted: Any, others: Any, rest: Any) -> Any:
+        trainable, inputs = wanted
+        filled = tree.map(lambda x, y: y if x is None else x, inputs, rest)
+        outputs, updated = layer.stateless_call(trainable, others, filled, training=training)
+        return weighted_sum(outputs), (outputs, updated)
+
+    return lambda wanted, others, rest: K.value_and_gradient(lambda w: objective(w, others, rest))(wanted)
+
+
+def theirs(layer: Any, training: bool) -> Any:
+    """The same of a Keras layer."""
+    import jax
+
+    keywords = {"training": training} if layer._call_has_training_arg else {}
+
+    def objective(wanted: Any, others: Any, rest: Any) -> Any:
+        trainable, inputs = wanted
+        filled = tree.map(lambda x, y: y if x is None else x, inputs, rest)
+        outputs, updated = layer.stateless_call(trainable, others, filled, **keywords)
+        return weighted_sum(outputs), (outputs, updated)
+
+    return lambda wanted, others, rest: jax.value_and_grad(objective, has_aux=True)(wanted, others, rest)
+
+
+def parts(layer: Any, inputs: Any) -> Any:
+    """What to differentiate (trainable values, float inputs), and the rest."""
+    floats = tree.map(lambda x: x if is_float(x) else None, inputs)
+    rest = tree.map(lambda x: None if is_float(x) else x, inputs)
+    trainable = [np.asarray(v) for v in layer.trainable_variables]
+    return (trainable, floats), [np.asarray(v) for v in layer.non_trainable_variables], rest
+
+
+@functools.cache
+def compiled(name: str, training: bool) -> Any:
+    """Layer, compiled objective and its arguments; one compilation serves several laws."""
+    case = next(case for case in CASES if case.name == name)
+    layer = ready(case)
+    return layer, K.compile(ours(layer, training)), parts(layer, inputs_of(case))
+
+
+def deterministic(case: Case) -> bool:
+    return not case.chance
+
+
+def same(actual: Any, wanted: Any, tolerance: float = 1e-5) -> None:
+    actual, wanted = tree.leaves(actual), tree.leaves(wanted)
+    assert len(actual) == len(wanted)
+    for a, b in zip(actual, wanted, strict=True):
+        if a is None or b is None:
+            assert a is b
+            continue
+        assert np.shape(a) == np.shape(b)
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=tolerance, atol=tolerance)
+
+
+def plain(config: Any) -> Any:
+    """A config as it comes out of a file."""
+    return json.loads(json.dumps(config))
+
+
+def oracle(case: Case, layer: Any) -> Any:
+    """The Keras layer that our config describes, with our weights."""
+    import keras
+
+    cls = getattr(keras.layers, case.layer.__name__)
+    if case.layer is layers.Lambda:
+        return cls(case.arguments["function"], name=layer.name)
+    other = cls.from_config(plain(layer.get_config()))
+    shapes = [tuple(shape) for shape in case.shapes] if case.several else case.shapes
+    if not other.built:
+        other.build(shapes)
+    other.set_weights(layer.get_weights())
+    return other
+
+
+# --- the table -----------------------------------------------------------------------
+
+
+def test_every_public_layer_has_a_case() -> None:
+    cells = {name for name in LAYERS.public if name.endswith(("Cell", "Cells"))}  # they are tested inside RNN
+    assert set(LAYERS.public) - cells - {case.layer.__name__ for case in CASES} == set()
+
+
+def test_names_of_cases_are_unique() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_every_registered_layer_is_exported() -> None:
+    missing = [name for name, member in LAYERS.members.items() if name[0].isupper() and not hasattr(layers, name)]
+    assert missing == []
+
+
+@everyone
+def test_says_whether_rows_depend_on_each_other(case: Case) -> None:
+    if case.layer is not layers.Lambda:
+        assert isinstance(case.make().batch_coupled, bool)
+
+
+# --- laws of bookkeeping -------------------------------------------------------------
+
+
+@everyone
+def test_config_makes_an_equal_layer(case: Case) -> None:
+    from keraunos.core.registry import custom_object_scope
+
+    layer = case.make(name="mine")
+    config = plain(layer.get_config())
+    with custom_object_scope({"double": case.arguments.get("function")}):
+        copy = layers.deserialize(plain(layers.serialize(layer)))
+    assert type(copy) is type(layer)
+    assert plain(copy.get_config()) == config
+
+
+@everyone
+def test_weights_go_into_a_copy(case: Case) -> None:
+    from keraunos.core.registry import custom_object_scope
+
+    layer, inputs = ready(case), inputs_of(case)
+    with custom_object_scope({"double": case.arguments.get("function")}):
+        copy = type(layer).from_config(plain(layer.get_config()))
+    copy(inputs)
+    copy.set_weights(layer.get_weights())
+    same(copy.get_weights(), layer.get_weights(), 0)
+    same(copy(inputs), layer(inputs), 0)
+
+
+@everyone
+def test_inferred_shape_is_the_real_shape(case: Case) -> None:
+    real = tree.map(np.shape, ready(case)(inputs_of(case)))
+    opened = [(None, *s[1:]) for s in case.shapes] if case.several else (None, *case.shapes[1:])
+    symbols = [layers.Input(batch_shape=s) for s in opened] if case.several else layers.Input(batch_shape=opened)
+    output = case.make()(symbols)
+    assert output.shape == (None, *real[1:])
+    assert case.make().compute_output_shape(opened) == (None, *real[1:])
+
+
+@everyone
+def test_eager_equals_compiled(case: Case) -> None:
+    layer, run, (wanted, others, rest) = compiled(case.name, False)
+    (_, (outputs, _)), _ = run(wanted, others, rest)
+    same(layer(inputs_of(case), training=False), outputs)
+
+
+@everyone
+def test_without_training_there_is_no_chance(case: Case) -> None:
+    layer, inputs = ready(case), inputs_of(case)
+    same(layer(inputs, training=False), layer(inputs), 0)
+
+
+@everyone
+def test_mixed_precision_runs_in_sixteen_bits(case: Case) -> None:
+    if case.layer is layers.InputLayer:
+        pytest.skip("an Input has no arithmetic")
+    layer, inputs = ready(case, dtype="mixed_bfloat16"), inputs_of(case)
+    outputs = layer(inputs)
+    assert K.dtype(outputs) == "bfloat16"
+    assert {w.dtype for w in layer.weights} <= {"float32"}
+    exact = np.asarray(ready(case)(inputs))
+    scale = 1 + np.abs(exact).max()
+    np.testing.assert_allclose(np.asarray(outputs, "float32") / scale, exact / scale, atol=0.04)
+
+
+@everyone
+def test_channels_first_is_channels_last_transposed(case: Case) -> None:
+    if "data_format" not in case.layer._fields or case.layer is layers.Flatten:
+        pytest.skip("has no data_format")
+    last, x = ready(case), inputs_of(case)
+    first = case.make(data_format="channels_first")
+    first(np.moveaxis(x, -1, 1))
+    first.set_weights(last.get_weights())
+    outputs, wanted = first(np.moveaxis(x, -1, 1)), last(x)
+    same(np.moveaxis(np.asarray(outputs), 1, -1) if K.ndim(wanted) > 2 else outputs, wanted)
+
+
+# --- laws of numbers -----------------------------------------------------------------
+
+
+@everyone
+@pytest.mark.parametrize("training", [False, True])
+def test_gradients_are_those_of_finite_differences(case: Case, training: bool) -> None:
+    if training and not deterministic(case):
+        pytest.skip("while training, chance decides")
+    _, run, (wanted, others, rest) = compiled(case.name, training)
+    (_, _), gradients = run(wanted, others, rest)
+    random, step = np.random.default_rng(3), 3e-3
+    for index, (values, gradient) in enumerate(zip(tree.leaves(wanted), tree.leaves(gradients), strict=True)):
+        if values is None:
+            continue
+        gradient = np.asarray(gradient)
+        assert np.isfinite(gradient).all()
+        place = tuple(random.integers(0, size) for size in values.shape)
+        sides = []
+        for sign in (1, -1):
+            moved = [leaf if leaf is None else np.array(leaf) for leaf in tree.leaves(wanted)]
+            moved[index][place] += sign * step
+            sides.append(float(run(tree.unflatten(wanted, moved), others, rest)[0][0]))
+        assert gradient[place] == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=2e-2, abs=3e-3)
+
+
+@everyone
+def test_config_is_that_of_keras(case: Case) -> None:
+    layer = case.make(name="mine")
+    wanted = plain(oracle_config(case, layer))
+    assert plain(layer.get_config()) == wanted
+
+
+def oracle_config(case: Case, layer: Any) -> Any:
+    import keras
+
+    cls = getattr(keras.layers, case.layer.__name__)
+    arguments = dict(case.arguments)
+    for name in ("kernel_regularizer", "bias_regularizer"):
+        if isinstance(arguments.get(name), dict):
+            arguments[name] = keras.regularizers.get(arguments[name])
+    for name in ("layer", "cell"):
+        if name in arguments:
+            arguments[name] = keras.layers.deserialize(arguments[name])
+    return cls(**arguments, name=layer.name).get_config()
+
+
+@everyone
+@pytest.mark.parametrize("training", [False, True])
+def test_outputs_and_gradients_are_those_of_keras(case: Case, training: bool) -> None:
+    if training and not deterministic(case):
+        pytest.skip("while training, chance decides")
+    if case.layer is layers.InputLayer:
+        pytest.skip("Keras does not call an Input")
+    layer, run, (wanted, others, rest) = compiled(case.name, training)
+    actual = run(wanted, others, rest)
+    expected = K.compile(theirs(oracle(case, layer), training))(wanted, others, rest)
+    same(actual, expected)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.time], ids=lambda case: case.name)
+def test_masks_pass_as_in_keras(case: Case) -> None:
+    import warnings
+
+    from keras.src import backend
+
+    layer, inputs = ready(case), inputs_of(case)
+    other = oracle(case, layer)
+    random = np.random.default_rng(2)
+    masks = [random.integers(0, 2, np.shape(x)[:2]).astype(bool) for x in (inputs if case.several else [inputs])]
+    own = [K.array(x) for x in (inputs if case.several else [inputs])]
+    keras_inputs = [backend.convert_to_tensor(x) for x in (inputs if case.several else [inputs])]
+    for x, y, mask in zip(own, keras_inputs, masks, strict=True):
+        set_mask(x, K.array(mask))
+        backend.set_keras_mask(y, backend.convert_to_tensor(mask))
+    outputs = layer(own if case.several else own[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras says that some layers destroy the mask
+        expected = other(keras_inputs if case.several else keras_inputs[0])
+    same(outputs, expected)
+    same([get_mask(outputs)], [backend.get_keras_mask(expected)], 0)

@@ -1,0 +1,647 @@
+"""A model file is data: every way of the table of known attacks ends in one sentence, and nothing else happens."""
+
+import base64
+import contextlib
+import io
+import json
+import marshal
+import os
+import random
+import resource
+import signal
+import struct
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import keraunos
+from keraunos import saving
+from keraunos.saving.archive import read_archive
+from keraunos.saving.config import parse_json
+from keraunos.saving.hdf5 import read_hdf5
+from keraunos.utils.errors import ModelFileError
+
+MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+
+
+@contextlib.contextmanager
+def within(seconds: float):
+    """Fails where the block takes longer, or the process grows by more than 300 MB."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"more than {seconds} s")
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+
+
+def layer(class_name: str, module: str = "keras.layers", **config: object) -> dict:
+    return {"module": module, "class_name": class_name, "config": config, "registered_name": None}
+
+
+def sequential(*layers: dict) -> dict:
+    first = layer("InputLayer", batch_shape=[None, 3], dtype="float32", name="input_layer")
+    return {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": {"name": "sequential", "layers": [first, *layers]},
+        "registered_name": None,
+        "build_config": {"input_shape": [None, 3]},
+    }
+
+
+DENSE = layer("Dense", units=2, name="dense")
+
+
+def weights(fill=None) -> bytes:
+    """An HDF5 file as Keras 3 writes it for one Dense layer of 3 to 2; ``fill`` changes it."""
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        file.create_group("vars").attrs["name"] = "sequential"
+        store = file.create_group("layers/dense/vars")
+        store.attrs["name"] = "dense"
+        store["0"], store["1"] = np.ones((3, 2), "float32"), np.zeros(2, "float32")
+        if fill is not None:
+            fill(file)
+    return memory.getvalue()
+
+
+def archive(path: Path, config: object = None, content: bytes | None = None, change=None, **options: object) -> Path:
+    """A ``.keras`` file with a config and weights; ``change`` gets the open zip at the end."""
+    config = sequential(DENSE) if config is None else config
+    text = config if isinstance(config, (str, bytes)) else json.dumps(config)
+    with zipfile.ZipFile(path, "w", **options) as file:
+        file.writestr("metadata.json", '{"keras_version": "3.15.1", "date_saved": "2025-01-01@00:00:00"}')
+        file.writestr("config.json", text)
+        file.writestr("model.weights.h5", weights() if content is None else content)
+        if change is not None:
+            change(file)
+    return path
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "model.keras"
+
+
+def refuses(path: Path, match: str, **options: object) -> None:
+    with within(10), pytest.raises(ModelFileError, match=match):
+        saving.load_model(path, **options)
+
+
+def test_the_unchanged_file_loads(target: Path) -> None:
+    model = saving.load_model(archive(target))
+    np.testing.assert_array_equal(model.predict(np.ones((1, 3)), verbose=0), [[3.0, 3.0]])
+
+
+# --- zip ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil.py", "/etc/evil", "a\\..\\..\\evil", "C:evil", "assets/../../evil", "config.json/../../x", "~/.ssh/x"],
+)
+def test_a_member_that_leaves_the_archive_is_refused(target: Path, name: str) -> None:
+    before = set(target.parent.parent.rglob("*"))
+    refuses(archive(target, change=lambda file: file.writestr(name, b"x")), "leaves the archive|not part of the format")
+    assert set(target.parent.parent.rglob("*")) - before == {target}
+
+
+def test_an_unexpected_member_is_refused(target: Path) -> None:
+    refuses(archive(target, change=lambda file: file.writestr("evil.so", b"x")), "'evil.so' is not part of the format")
+
+
+def test_a_nested_archive_is_refused(target: Path) -> None:
+    inner = archive(target.with_name("inner.keras")).read_bytes()
+    refuses(archive(target, change=lambda file: file.writestr("inner.keras", inner)), "not part of the format")
+
+
+def test_a_nul_in_a_name_is_refused(target: Path) -> None:
+    data = archive(target, change=lambda file: file.writestr("config.jsonXtrue", b"{}")).read_bytes()
+    target.write_bytes(data.replace(b"config.jsonXtrue", b"config.json\0true"))
+    refuses(target, "leaves the archive")
+
+
+def test_a_duplicate_member_is_refused(target: Path) -> None:
+    with pytest.warns(UserWarning, match="Duplicate"):
+        archive(target, change=lambda file: file.writestr("config.json", b"{}"))
+    refuses(target, "'config.json' is there twice")
+
+
+def test_a_symbolic_link_is_refused(target: Path) -> None:
+    link = zipfile.ZipInfo("assets/0")
+    link.external_attr = 0o120777 << 16
+    refuses(archive(target, change=lambda file: file.writestr(link, "/etc/passwd")), "is a symbolic link")
+
+
+def test_an_encrypted_member_is_refused(target: Path) -> None:
+    data = bytearray(archive(target).read_bytes())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 8] |= 1
+    target.write_bytes(data)
+    refuses(target, "is encrypted")
+
+
+def test_an_exotic_compression_is_refused(target: Path) -> None:
+    refuses(archive(target, compression=zipfile.ZIP_LZMA), "compression method 14")
+
+
+@pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
+def test_a_decompression_bomb_is_refused(target: Path, member: str) -> None:
+    bomb = b" " * 8_000_000
+    content = {"config": bomb} if member == "config.json" else {"content": bomb}
+    refuses(archive(target, compression=zipfile.ZIP_DEFLATED, **content), f"'{member}' declares .* decompression bomb")
+
+
+def test_an_understated_size_is_refused(target: Path) -> None:
+    """The directory says 10 bytes, the stream goes on: the count while reading decides."""
+    data = bytearray(archive(target, compression=zipfile.ZIP_DEFLATED, config=b" " * 100_000 + b"{}").read_bytes())
+    entry = data.index(b"config.json", data.index(b"PK\x01\x02")) - 46
+    data[entry + 24 : entry + 28] = struct.pack("<I", 10)
+    target.write_bytes(data)
+    refuses(target, "not a whole .keras archive|has .* bytes")
+
+
+def test_overlapping_members_are_refused(target: Path) -> None:
+    data = bytearray(archive(target).read_bytes())
+    first, second = data.index(b"PK\x01\x02"), data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
+    offset = struct.unpack("<I", data[second + 42 : second + 46])[0]
+    size = struct.unpack("<I", data[second + 20 : second + 24])[0]
+    data[first + 20 : first + 28] = struct.pack("<II", offset + size, offset + size)
+    target.write_bytes(data)
+    refuses(target, "overlap|not a whole")
+
+
+def test_a_local_header_that_contradicts_the_directory_is_refused(target: Path) -> None:
+    data = bytearray(archive(target).read_bytes())
+    place = data.index(b"config.json")
+    data[place : place + 11] = b"c0nfig.json"
+    target.write_bytes(data)
+    refuses(target, "does not match its directory|not a whole")
+
+
+@pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
+def test_a_missing_member_is_named(target: Path, member: str) -> None:
+    with zipfile.ZipFile(target, "w") as file:
+        for name in set(MEMBERS) - {member}:
+            file.writestr(name, b"{}")
+    refuses(target, f"has no {member}")
+
+
+def test_a_missing_file_a_folder_and_a_text_are_named(tmp_path: Path) -> None:
+    refuses(tmp_path / "none.keras", "there is no file .*none.keras")
+    refuses(tmp_path, "is not an ordinary file")
+    (tmp_path / "text.keras").write_text("hello")
+    refuses(tmp_path / "text.keras", "is not a whole .keras archive")
+    (tmp_path / "empty.keras").write_bytes(b"")
+    refuses(tmp_path / "empty.keras", "is not a whole .keras archive")
+
+
+def test_a_fifo_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.keras")
+    refuses(tmp_path / "pipe.keras", "is not an ordinary file")
+
+
+# --- HDF5 ---------------------------------------------------------------------------------
+
+
+def secret(tmp_path: Path) -> str:
+    path = tmp_path / "secret.bin"
+    path.write_bytes(b"A" * 24)
+    return str(path)
+
+
+def replaced(make):
+    """Weights in which dataset 0 is made by ``make(group)`` instead."""
+
+    def fill(file: h5py.File) -> None:
+        group = file["layers/dense/vars"]
+        del group["0"]
+        make(group)
+
+    return weights(fill)
+
+
+def refuses_weights(target: Path, content: bytes, match: str) -> None:
+    """In an archive, as a weights file, and on inspection."""
+    refuses(archive(target, content=content), match)
+    file = target.with_suffix(".weights.h5")
+    file.write_bytes(content)
+    model = saving.load_model(archive(target))
+    before = model.get_weights()
+    with within(10), pytest.raises(ModelFileError, match=match):
+        model.load_weights(file)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_external_storage_is_refused(target: Path) -> None:
+    path = secret(target.parent)
+    content = replaced(lambda group: group.create_dataset("0", (3, 2), "float32", external=[(path, 0, 24)]))
+    refuses_weights(target, content, "in another file .external storage.")
+
+
+def test_a_virtual_dataset_is_refused(target: Path) -> None:
+    other = target.with_name("other.h5")
+    with h5py.File(other, "w") as file:
+        file["x"] = np.ones((3, 2), "float32")
+    layout = h5py.VirtualLayout((3, 2), "float32")
+    layout[:] = h5py.VirtualSource(other, "x", (3, 2))
+    refuses_weights(target, replaced(lambda group: group.create_virtual_dataset("0", layout)), "virtual|newer")
+
+
+def test_a_soft_link_is_refused(target: Path) -> None:
+    content = replaced(lambda group: group.__setitem__("0", h5py.SoftLink("/layers/dense/vars/1")))
+    refuses_weights(target, content, "soft link")
+
+
+def test_an_external_link_is_refused(target: Path) -> None:
+    content = replaced(lambda group: group.__setitem__("0", h5py.ExternalLink("/etc/passwd", "/")))
+    refuses_weights(target, content, "can hold links to other files|newer-style link")
+
+
+def test_a_hard_link_to_an_object_that_has_a_name_is_refused(target: Path) -> None:
+    refuses_weights(target, weights(lambda file: file.__setitem__("loop", file["layers"])), "second name")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"fillvalue": 1.0},
+        {"chunks": (1024, 1024)},
+        {"chunks": (1024, 1024), "compression": "gzip", "fillvalue": 7.0},
+    ],
+)
+def test_a_shape_bomb_is_refused(target: Path, options: dict) -> None:
+    shape = (1 << 25, 1 << 25)
+    content = replaced(lambda group: group.create_dataset("0", shape, "float32", **options))
+    assert len(content) < 20_000
+    refuses_weights(target, content, "declares shape .33554432, 33554432.*but only 0 bytes are stored")
+
+
+def test_a_compression_bomb_is_refused(target: Path) -> None:
+    def make(group: h5py.Group) -> None:
+        data = np.zeros((4096, 1024), "float32")
+        group.create_dataset("0", data=data, chunks=(4096, 1024), compression="gzip", compression_opts=9)
+
+    content = replaced(make)
+    assert len(content) < 60_000
+    refuses_weights(target, content, "declares shape|holds shape .4096, 1024.")
+
+
+def test_a_wrong_shape_is_refused_before_it_is_read(target: Path) -> None:
+    content = replaced(lambda group: group.create_dataset("0", data=np.ones((3, 5), "float32")))
+    refuses_weights(target, content, r"'dense' has shape \(3, 2\), but the file holds shape \(3, 5\)")
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        (["a", "b"], {"dtype": h5py.string_dtype()}),
+        (np.array([b"ab", b"cd"]), {}),
+        (np.array([(1, 2.0)], [("a", "i4"), ("b", "f4")]), {}),
+        (np.array([True, False]), {}),
+        (np.array([1 + 2j]), {}),
+    ],
+)
+def test_only_numbers_are_read(target: Path, data: object, options: dict) -> None:
+    refuses_weights(target, replaced(lambda group: group.create_dataset("0", data=data, **options)), "numbers only")
+
+
+def test_object_references_are_refused(target: Path) -> None:
+    def make(group: h5py.Group) -> None:
+        group.create_dataset("0", (1,), h5py.ref_dtype)[0] = group.ref
+
+    refuses_weights(target, replaced(make), "references; a weights file holds numbers only")
+
+
+def test_a_committed_datatype_is_refused(target: Path) -> None:
+    def make(group: h5py.Group) -> None:
+        group["type"] = np.dtype("float32")
+        group.create_dataset("0", (3, 2), group["type"])
+
+    refuses_weights(target, replaced(make), "neither a group nor a dataset|shared")
+
+
+def test_an_unknown_filter_is_refused(target: Path) -> None:
+    data = np.ones((3, 2), "float32")
+    refuses_weights(target, replaced(lambda g: g.create_dataset("0", data=data, compression="lzf")), "filter 32000")
+
+
+@pytest.mark.parametrize(
+    "options", [{"compression": "gzip"}, {"compression": "gzip", "shuffle": True, "fletcher32": True}]
+)
+def test_gzip_is_read(target: Path, options: dict) -> None:
+    data = np.arange(6, dtype="float32").reshape(3, 2)
+    content = replaced(lambda group: group.create_dataset("0", data=data, chunks=(2, 2), **options))
+    np.testing.assert_array_equal(saving.load_model(archive(target, content=content)).get_weights()[0], data)
+
+
+def test_a_newer_superblock_and_a_user_block_are_refused(target: Path) -> None:
+    memory = io.BytesIO()
+    with h5py.File(memory, "w", libver="latest") as file:
+        file["x"] = 1.0
+    refuses_weights(target, memory.getvalue(), "superblock version")
+    with h5py.File(target.with_name("u.h5"), "w", userblock_size=512) as file:
+        file["x"] = 1.0
+    refuses_weights(target, target.with_name("u.h5").read_bytes(), "not an HDF5 file")
+
+
+def test_deep_groups_are_refused(target: Path) -> None:
+    refuses_weights(target, weights(lambda file: file.create_group("/".join("a" * 150))), "nested deeper")
+
+
+def test_a_loop_of_groups_is_refused(target: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        file["layers/self"] = file["layers"]
+
+    refuses_weights(target, weights(fill), "second name")
+
+
+def test_an_attribute_that_declares_more_than_it_stores_is_refused(target: Path) -> None:
+    content = weights(lambda file: file["vars"].attrs.create("big", np.zeros(7000)))
+    assert content.count(struct.pack("<Q", 7000)) >= 1
+    refuses_weights(target, content.replace(struct.pack("<Q", 7000), struct.pack("<Q", 1 << 40)), "more than it stores")
+
+
+def test_an_attribute_too_large_for_an_object_header_is_refused(target: Path) -> None:
+    """HDF5 keeps it in a table of its newer layout, which is not read."""
+
+    def fill(file: h5py.File) -> None:
+        file.create_group("new", track_order=True).attrs.create("big", np.zeros(100_000))
+
+    refuses_weights(target, weights(fill), "newer HDF5")
+
+
+def test_text_that_is_not_unicode_is_refused(target: Path) -> None:
+    refuses_weights(target, weights().replace(b"sequential\0", b"\xff\xfe\xfduential\0"), "damaged")
+
+
+# --- config -------------------------------------------------------------------------------
+
+
+def code() -> str:
+    function = compile("lambda x: __import__('os').system('touch /tmp/keraunos_was_here')", "x", "eval").co_consts[0]
+    return base64.b64encode(marshal.dumps(function)).decode()
+
+
+LAMBDAS = {
+    "Keras 3": {"class_name": "__lambda__", "config": {"code": code(), "defaults": None, "closure": None}},
+    "Keras 3.0": {"class_name": "__lambda__", "config": {"value": code()}},
+    "Keras 2": [code(), None, None],
+    "bytes": {"class_name": "__bytes__", "config": {"value": code()}},
+}
+
+
+@pytest.mark.parametrize("safe_mode", [True, False, None])
+@pytest.mark.parametrize("form", LAMBDAS)
+def test_code_of_a_lambda_never_runs(target: Path, form: str, safe_mode: bool | None) -> None:
+    config = sequential(layer("Lambda", name="twice", function=LAMBDAS[form], arguments={}), DENSE)
+    archive(target, config)
+    refuses(target, "Lambda layer 'twice' .* never runs .*custom_objects={'twice': ...}", safe_mode=safe_mode)
+    assert not Path("/tmp/keraunos_was_here").exists()
+    model = saving.load_model(target, custom_objects={"twice": lambda x: 2 * x}, safe_mode=safe_mode)
+    np.testing.assert_array_equal(model.predict(np.ones((1, 3)), verbose=0), [[6.0, 6.0]])
+
+
+@pytest.mark.parametrize("key", ["mask", "output_shape"])
+def test_code_in_other_arguments_of_a_lambda_is_refused(target: Path, key: str) -> None:
+    function = {"module": "builtins", "class_name": "function", "config": "relu"}
+    config = sequential(layer("Lambda", name="twice", function=function, **{key: LAMBDAS["Keras 3"]}), DENSE)
+    refuses(archive(target, config), f"its {key} as Python code")
+
+
+def test_code_anywhere_else_is_refused(target: Path) -> None:
+    config = sequential(layer("Dense", units=2, name="dense", activation=LAMBDAS["Keras 3"]))
+    refuses(archive(target, config), "holds Python code .__lambda__.")
+    config = {**sequential(DENSE), "compile_config": {"optimizer": "sgd", "loss": LAMBDAS["Keras 3"]}}
+    refuses(archive(target, config), "holds Python code .__lambda__.")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("os", "system"),
+        ("builtins", "eval"),
+        ("subprocess", "Popen"),
+        ("keras.config", "enable_unsafe_deserialization"),
+        ("keras.src.saving.serialization_lib", "enable_unsafe_deserialization"),
+        ("keras.utils", "get_file"),
+        ("keras.src.utils.file_utils", "get_file"),
+        ("keras.saving", "load_model"),
+        ("keras.models", "load_model"),
+        ("keras.layers", "TorchModuleWrapper"),
+        ("keras.layers", "TFSMLayer"),
+        ("keras.layers", "JaxLayer"),
+        ("keras.layers", "__class__"),
+        ("keras.layers", "Layer.__init_subclass__"),
+        ("keraunos.saving", "reduce_model"),
+        ("keraunos.utils.files", "get_file"),
+        ("torch", "load"),
+        ("numpy", "load"),
+    ],
+)
+def test_modules_and_functions_cannot_be_named(target: Path, module: str, name: str) -> None:
+    gadget = {"module": module, "class_name": name, "config": {"fname": "x", "origin": "file:///etc/passwd"}}
+    refuses(archive(target, sequential({**gadget, "registered_name": name})), "custom_objects|is not built in")
+    refuses(archive(target, sequential(gadget)), "custom_objects|is not built in")
+    function = {"module": module, "class_name": "function", "config": name, "registered_name": "function"}
+    refuses(archive(target, sequential(layer("Lambda", name="x", function=function))), "not built in")
+    inner = sequential(layer("Dense", units=2, name="dense", kernel_initializer=gadget))
+    refuses(archive(target, inner), "custom_objects|is not built in")
+
+
+def test_a_foreign_module_does_not_reach_a_builtin_of_the_same_name(target: Path) -> None:
+    config = sequential({**DENSE, "module": "evil.layers"})
+    refuses(archive(target, config), "'Dense' of module 'evil.layers' is not built in")
+
+
+def test_the_callers_objects_do_not_replace_builtin_names(target: Path) -> None:
+    class Evil(keraunos.layers.Layer):
+        def call(self, inputs):
+            raise AssertionError
+
+    model = saving.load_model(archive(target), custom_objects={"Dense": Evil})
+    assert isinstance(model.layers[-1], keraunos.layers.Dense)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("[" * 100_000, "nested deeper"),
+        ("[" * 200 + "]" * 200, "nested deeper|no class_name"),
+        ('{"a": ' * 101 + "1" + "}" * 101, "nested deeper than 100"),
+        ('{"class_name": "A", "class_name": "B"}', "'class_name' stands twice"),
+        ('{"class_name": "A", "x": NaN}', "not finite"),
+        ('{"class_name": "A", "x": -Infinity}', "not finite"),
+        ('{"class_name": "A", "x": 1e999}', "not finite"),
+        ('{"class_name": "A", "x": 99999999999999999999999}', "too large"),
+        ('{"class_name": "A", "x": ' + "9" * 10_000 + "}", "too large"),
+        ('{"class_name": "Sequ', "not valid JSON"),
+        ("", "not valid JSON"),
+        ("\ud800".encode("utf-16", "surrogatepass"), "not valid JSON"),
+        (b"\xff\xfe", "not valid JSON"),
+        ("[]", "no class_name"),
+        ('"Sequential"', "no class_name"),
+        ("null", "no class_name"),
+        ('{"class_name": 7}', "no class_name"),
+        ('{"class_name": "Sequential", "config": 7}', "expected a dict of arguments"),
+        ('{"class_name": "Sequential", "config": {"layers": 7}}', "cannot be made"),
+        ('{"class_name": "Sequential", "module": ["os"], "config": {}}', "expected two texts"),
+        ('{"class_name": "Dense", "module": "keras.layers", "config": {"units": 3}}', "not a model"),
+    ],
+)
+def test_a_config_that_is_no_config_is_refused(target: Path, text: str | bytes, match: str) -> None:
+    refuses(archive(target, text), match)
+
+
+def test_a_config_larger_than_the_limit_is_refused() -> None:
+    with pytest.raises(ModelFileError, match="at most 16777216"):
+        parse_json(" " * (1 << 24) + "{}", "config.json")
+
+
+@pytest.mark.parametrize("units", [10**9, 2**62])
+def test_weights_that_the_file_cannot_hold_are_not_allocated(target: Path, units: int) -> None:
+    refuses(archive(target, sequential(layer("Dense", units=units, name="dense"))), "fewer|cannot be made")
+
+
+def test_impossible_shapes_are_refused(target: Path) -> None:
+    config = sequential(layer("Reshape", target_shape=[2**40, 2**20], name="r"), DENSE)
+    refuses(archive(target, config), "target_shape is .* more than")
+    config = sequential(DENSE)
+    config["config"]["layers"][0]["config"]["batch_shape"] = [None, 2**60]
+    refuses(archive(target, config), "batch_shape is .* more than")
+
+
+def test_a_json_text_obeys_the_same_rules() -> None:
+    with pytest.raises(ModelFileError, match="never runs"):
+        saving.model_from_json(json.dumps(sequential(layer("Lambda", name="f", function=LAMBDAS["Keras 3"]))))
+    with pytest.raises(ModelFileError, match="is not built in"):
+        saving.model_from_json(json.dumps(sequential(layer("system", module="os"))))
+    with within(10), pytest.raises(ModelFileError, match="fewer"):
+        saving.model_from_json(json.dumps(sequential(layer("Dense", units=10**10, name="dense"))))
+
+
+def test_a_vocabulary_path_is_not_read(target: Path) -> None:
+    config = sequential(layer("StringLookup", name="s", vocabulary="/etc/passwd"))
+    refuses(archive(target, config), "StringLookup")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "/etc/x"])
+def test_a_layer_name_cannot_leave_the_file(target: Path, name: str) -> None:
+    refuses(
+        archive(target, sequential({**DENSE, "config": {"units": 2, "name": name}})),
+        "cannot be made|cannot be used|name",
+    )
+
+
+@pytest.mark.parametrize("name", ["..", "../../evil", "a/../b"])
+def test_a_layer_name_cannot_leave_the_file_when_saving(tmp_path: Path, name: str) -> None:
+    model = keraunos.Sequential([keraunos.layers.Input((3,)), keraunos.layers.Dense(2)])
+    model.layers[-1].name = name
+    with pytest.raises(ModelFileError, match="cannot be"):
+        model.save_weights(tmp_path / "a.h5")
+    model.save_weights(tmp_path / "a.weights.h5")  # Names of layers are only text in this layout.
+    with h5py.File(tmp_path / "a.weights.h5") as file:
+        assert list(file) == ["layers", "vars"]
+        assert list(file["layers"]) == ["dense"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.weights.h5"]
+
+
+def test_an_attribute_name_cannot_leave_the_file_when_saving(tmp_path: Path) -> None:
+    model = keraunos.Sequential([keraunos.layers.Input((3,)), keraunos.layers.Dense(2)])
+    setattr(model.layers[-1], "../evil", keraunos.layers.Dense(1))
+    with pytest.raises(ModelFileError, match="cannot be the name of a group"):
+        model.save_weights(tmp_path / "a.weights.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- damage -------------------------------------------------------------------------------
+
+
+def attempts(original: bytes, count: int, seed: int):
+    """Truncations at every twentieth, then seeded flips of one to eight bytes."""
+    for part in range(20):
+        yield original[: len(original) * part // 20]
+    choose = random.Random(seed)
+    for _ in range(count):
+        data = bytearray(original)
+        for _ in range(choose.choice([1, 1, 2, 8])):
+            data[choose.randrange(len(data))] = choose.choice([0, 255, choose.randrange(256)])
+        yield bytes(data)
+
+
+def test_damaged_archives_end_in_a_result_or_one_error(target: Path) -> None:
+    original = archive(target).read_bytes()
+    refused = 0
+    with within(40):
+        for data in attempts(original, 200, seed=1):
+            target.write_bytes(data)
+            try:
+                saving.load_model(target)
+            except ModelFileError:
+                refused += 1
+    assert refused > 20
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_damaged_weights_end_in_a_result_or_one_error(target: Path, legacy: bool) -> None:
+    model = saving.load_model(archive(target))
+    path = target.with_suffix(".h5" if legacy else ".weights.h5")
+    model.save_weights(path)
+    original, before = path.read_bytes(), model.get_weights()
+    refused = 0
+    with within(40):
+        for data in attempts(original, 300, seed=2):
+            path.write_bytes(data)
+            try:
+                model.load_weights(path)
+            except ModelFileError:
+                refused += 1
+                for old, new in zip(before, model.get_weights(), strict=True):
+                    np.testing.assert_array_equal(old, new)
+            model.set_weights(before)
+    assert refused >= 20
+
+
+def test_damaged_json_ends_in_a_result_or_one_error() -> None:
+    original = json.dumps(sequential(DENSE)).encode()
+    with within(30):
+        for data in attempts(original, 200, seed=3):
+            with contextlib.suppress(ModelFileError):
+                saving.model_from_json(data)
+
+
+def test_damage_to_the_structure_of_hdf5_is_survived() -> None:
+    """Flips only in the first kilobytes, where the structure is, without building anything."""
+    original = weights()
+    choose = random.Random(4)
+    with within(60):
+        for _ in range(2000):
+            data = bytearray(original)
+            for _ in range(choose.choice([1, 2, 4])):
+                place = choose.randrange(len(data))
+                data[place : place + 8] = choose.choice(
+                    [b"\xff" * 8, b"\0" * 8, struct.pack("<Q", choose.randrange(len(data)))]
+                )
+            with contextlib.suppress(ModelFileError):
+                for dataset in read_hdf5(bytes(data), "x").datasets():
+                    dataset.read()
+
+
+def test_damage_to_the_structure_of_the_zip_is_survived(target: Path) -> None:
+    original = archive(target, compression=zipfile.ZIP_DEFLATED).read_bytes()
+    with within(30):
+        for data in attempts(original, 1000, seed=5):
+            with contextlib.suppress(ModelFileError):
+                read_archive(data, "x")
