@@ -212,7 +212,7 @@ class Identity(Initializer):
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
         if len(shape) != 2:
             raise ShapeError(f"Identity makes matrices, but the weight has shape {shape_text(shape)}.")
-        return (self.gain * np.eye(*shape)).astype(_numpy_dtype(dtype))
+        return (self.gain * np.eye(shape[0], shape[1])).astype(_numpy_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
         # Keras 3 writes no gain; leaving out the default keeps the two forms equal.

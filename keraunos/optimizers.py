@@ -47,7 +47,7 @@ __all__ = [
 
 Tensor = Any
 Key = Hashable
-Tensors = Mapping[Key, Tensor]
+Tensors = Mapping[Any, Tensor]
 
 _AVERAGE, _ACCUMULATOR = "average", "gradient_accumulator"
 
@@ -139,6 +139,7 @@ class Optimizer(Stateful):
 
     _not_parts: ClassVar[frozenset[str]] = frozenset({"_trainable_variables", "_excluded"})
 
+    _rate: Any
     weight_decay: float | None
     clipnorm: float | None
     clipvalue: float | None
@@ -175,25 +176,20 @@ class Optimizer(Stateful):
         given = locals()
         owner = type(self).__name__
         self.name = name or unique_name(snake_case(owner))
-        for option, convert in _OPTIONS.items():
-            if option not in self._fields:
-                try:
-                    setattr(self, option, convert(given[option]))
-                except ArgumentError as error:
-                    raise ArgumentError(f"{owner}: {option} is {given[option]!r}; {error}") from None
+        for option, convert in {"learning_rate": _learning_rate, **_OPTIONS}.items():
+            try:
+                setattr(self, option, convert(given[option]))
+            except ArgumentError as error:
+                raise ArgumentError(f"{owner}: {option} is {given[option]!r}; {error}") from None
         clipping = [
             option for option in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, option) is not None
         ]
         if len(clipping) > 1:
             raise ArgumentError(f"{owner}: {' and '.join(clipping)} are both set; choose one of them.")
         self._iterations = self._named(Variable(np.int32(0), trainable=False, name="iteration"))
-        if learning_rate is not None or not hasattr(self, "_rate"):
-            try:
-                self.learning_rate = _learning_rate(learning_rate)
-            except ArgumentError as error:
-                raise ArgumentError(f"{owner}: learning_rate is {learning_rate!r}; {error}") from None
-        if isinstance(self._rate, Variable):
-            self._named(self._rate)
+        if not callable(self._rate):
+            rate = np.asarray(self._rate, np.float64)
+            self._rate = self._named(Variable(rate, dtype=floatx(), trainable=False, name="learning_rate"))
         self.built = False
         self._trainable_variables: list[Variable] = []
         self._slots: dict[str, dict[Variable, Variable]] = {}
@@ -230,7 +226,7 @@ class Optimizer(Stateful):
             gradient: Gradient, clipped.
             parameter: Parameter, decayed.
             slots: Own slots of the parameter by name; the scalars too.
-            rate: Learning rate.
+            rate: Learning rate, in 32 bits or more.
             step: Number of updates made before this one.
         """
         raise ArgumentError(f"{type(self).__name__} defines neither update() nor update_step().")
@@ -252,7 +248,7 @@ class Optimizer(Stateful):
         parameters: Tensors,
         state: Mapping[str, Any],
         decayed: Collection[Key] | None = None,
-    ) -> tuple[dict[Key, Tensor], dict[str, Any]]:
+    ) -> tuple[dict[Any, Tensor], dict[str, Any]]:
         """New parameters and state; changes nothing.
 
         Args:
@@ -264,23 +260,23 @@ class Optimizer(Stateful):
         """
         if self.loss_scale_factor:
             gradients = {key: gradient / self.loss_scale_factor for key, gradient in gradients.items()}
-        parameters, slots = dict(parameters), {name: dict(slot) for name, slot in state["slots"].items()}
+        slots: Any = {name: dict(slot) for name, slot in state["slots"].items()}
         iterations, every = state["iterations"], self.gradient_accumulation_steps
         updates = iterations if every is None else K.floor_divide(iterations, every)
-        moving = (parameters, slots, dict(state["scalars"]))
+        moving: tuple[Any, Any, Any] = (dict(parameters), slots, dict(state["scalars"]))
         if every is None:
-            parameters, slots, scalars = self._advance(gradients, *moving, state, updates, decayed)
+            new, slots, scalars = self._advance(gradients, *moving, state, updates, decayed)
         else:
             due = K.equal(K.mod(iterations + 1, every), 0)
             sums = {key: gradient + slots[_ACCUMULATOR][key] for key, gradient in gradients.items()}
             means = {key: total / every for key, total in sums.items()}
             advanced = self._advance(means, *moving, state, updates, decayed)
-            parameters, slots, scalars = tree.map(functools.partial(K.where, due), advanced, moving)
+            new, slots, scalars = tree.map(functools.partial(K.where, due), advanced, moving)
             for key, total in sums.items():
                 slots[_ACCUMULATOR][key] = K.where(due, K.zeros_like(total), total)
         if self.use_ema:
-            parameters, slots[_AVERAGE] = self._averaged(parameters, slots[_AVERAGE], updates)
-        return parameters, {**state, "iterations": iterations + 1, "scalars": scalars, "slots": slots}
+            new, slots[_AVERAGE] = self._averaged(new, slots[_AVERAGE], updates)
+        return new, {**state, "iterations": iterations + 1, "scalars": scalars, "slots": slots}
 
     def _advance(
         self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any, updates: Any, decayed: Any
@@ -290,7 +286,9 @@ class Optimizer(Stateful):
         if self.weight_decay is not None:
             decayed = parameters.keys() if decayed is None else decayed
             parameters = {
-                key: w - w * self.weight_decay * K.cast(rate, K.dtype(w)) if key in gradients and key in decayed else w
+                key: K.cast(w - w * self.weight_decay * _wide(rate, w), K.dtype(w))
+                if key in gradients and key in decayed
+                else w
                 for key, w in parameters.items()
             }
         return self._updated(gradients, parameters, slots, scalars, state, rate, updates)
@@ -306,7 +304,7 @@ class Optimizer(Stateful):
         for key, gradient in gradients.items():
             dtype = K.dtype(parameters[key])
             own = {**scalars, **{name: slots[name][key] for name in names}}
-            new, own = self.update(K.cast(gradient, dtype), parameters[key], own, K.cast(rate, dtype), updates)
+            new, own = self.update(K.cast(gradient, dtype), parameters[key], own, _wide(rate, parameters[key]), updates)
             parameters[key] = K.cast(new, dtype)
             for name in names:
                 slots[name][key] = K.cast(own[name], K.dtype(slots[name][key]))
@@ -340,22 +338,18 @@ class Optimizer(Stateful):
     @property
     def learning_rate(self) -> Any:
         """The rate as a Variable; the present value where a schedule or a function gives it. May be set."""
-        if isinstance(self._rate, Variable):
-            return self._rate
-        return self._rate_at(self._rate_state())
+        made = isinstance(self._rate, Variable) or not hasattr(self, "_iterations")
+        return self._rate if made else self._rate_at(self._rate_state())
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        present = self.__dict__.get("_rate")
-        if callable(value):
+        if callable(value) or not hasattr(self, "_iterations"):
             self._rate = value
-        elif present is None:
-            self._rate = Variable(np.asarray(value, np.float64), dtype=floatx(), trainable=False, name="learning_rate")
-        elif isinstance(present, Variable):
-            present.assign(value if K.is_tensor(value) else _learning_rate(value))
+        elif isinstance(self._rate, Variable):
+            self._rate.assign(value if K.is_tensor(value) else _learning_rate(value))
         else:
             raise UsageError(
-                f"{self.name}: the learning rate comes from {_described(present)}, so it cannot be set to a number. "
+                f"{self.name}: the learning rate comes from {_described(self._rate)}, so it cannot be set to a number. "
                 f"Set it to another schedule, or compile with {type(self).__name__}(learning_rate={value!r})."
             )
 
@@ -641,7 +635,7 @@ class Optimizer(Stateful):
         """Update one variable and its state in place; a Keras 3 optimizer overrides it instead of ``update``."""
         slots = {name: self._slots[name][variable] for group in self.slot_groups for name in group}
         values = {name: holder.value for name, holder in {**self._scalars, **slots}.items()}
-        rate, gradient = K.cast(learning_rate, variable.dtype), K.cast(gradient, variable.dtype)
+        rate, gradient = _wide(learning_rate, variable), K.cast(gradient, variable.dtype)
         updates = K.array(K.cast(self.iterations, "int32"))
         parameter, values = self.update(gradient, variable.value, values, rate, updates)
         self.assign(variable, parameter)
@@ -841,7 +835,7 @@ class Adam(Optimizer):
         return (("momentum", "velocity"), *[("velocity_hat",)] * self.amsgrad)
 
     def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        count = K.cast(step + 1, K.dtype(parameter))
+        count = K.cast(step + 1, K.dtype(rate))
         rate = rate * K.sqrt(1 - K.power(self.beta_2, count)) / (1 - K.power(self.beta_1, count))
         m = slots["momentum"] + (1 - self.beta_1) * (gradient - slots["momentum"])
         v = slots["velocity"] + (1 - self.beta_2) * (K.square(gradient) - slots["velocity"])
@@ -973,7 +967,7 @@ class Adamax(Optimizer):
         return (("momentum", "norm"),)
 
     def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        count = K.cast(step + 1, K.dtype(parameter))
+        count = K.cast(step + 1, K.dtype(rate))
         m = slots["momentum"] + (1 - self.beta_1) * (gradient - slots["momentum"])
         u = K.maximum(self.beta_2 * slots["norm"], K.abs(gradient))
         return parameter - rate * m / ((1 - K.power(self.beta_1, count)) * (u + self.epsilon)), {
@@ -1025,12 +1019,13 @@ class Nadam(Optimizer):
         return {**scalars, "momentum_product": product * self._mu(K.cast(step + 1, K.dtype(product)))}
 
     def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        count = K.cast(step + 1, K.dtype(parameter))
-        mu, ahead, product = self._mu(count), self._mu(count + 1), K.cast(slots["momentum_product"], K.dtype(parameter))
-        m = slots["momentum"] + (1 - self.beta_1) * (gradient - slots["momentum"])
-        v = slots["velocity"] + (1 - self.beta_2) * (K.square(gradient) - slots["velocity"])
+        count, dtype = K.cast(step + 1, K.dtype(rate)), K.dtype(rate)
+        mu, ahead, product = self._mu(count), self._mu(count + 1), K.cast(slots["momentum_product"], dtype)
+        beta_1, beta_2 = K.array(self.beta_1, dtype), K.array(self.beta_2, dtype)
+        m = slots["momentum"] + (1 - beta_1) * (gradient - slots["momentum"])
+        v = slots["velocity"] + (1 - beta_2) * (K.square(gradient) - slots["velocity"])
         m_hat = ahead * m / (1 - product * ahead) + (1 - mu) * gradient / (1 - product)
-        v_hat = v / (1 - K.power(self.beta_2, count))
+        v_hat = v / (1 - K.power(beta_2, count))
         return parameter - rate * m_hat / (K.sqrt(v_hat) + self.epsilon), {"momentum": m, "velocity": v}
 
     def _mu(self, count: Any) -> Any:
@@ -1063,7 +1058,9 @@ class OptaxOptimizer(Optimizer):
         self.transformation = transformation
         self._structure: Any = None
         # The state for no parameters shows whether there is a learning rate to hold.
-        found = [leaf for path, leaf in tree.paths(transformation.init({})) if _injected(path, leaf)]
+        probe = tree.paths(transformation.init({}))
+        scheduled = any("learning_rate" in path[:-1] for path, _ in probe)
+        found = [leaf for path, leaf in probe if _injected(path, leaf) and not scheduled]
         super().__init__(float(found[0]) if found else _no_learning_rate, name=name or unique_name("optax"))
 
     @property
@@ -1073,7 +1070,7 @@ class OptaxOptimizer(Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if "_rate" in self.__dict__ and not isinstance(self._rate, Variable):
+        if hasattr(self, "_iterations") and not isinstance(self._rate, Variable):
             _no_learning_rate()
         Optimizer.learning_rate.fset(self, value)  # type: ignore[attr-defined]
 
@@ -1100,11 +1097,14 @@ class OptaxOptimizer(Optimizer):
     def _updated(
         self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any, rate: Any, updates: Any
     ) -> tuple[Any, Any, Any]:
-        values = iter(scalars.values())
         described = tree.paths(self._structure)
+        # JAX sorts the keys of dicts: leaves are found by name here, and by their place in the structure below.
+        held = [hasattr(leaf, "dtype") and not self._is_rate(path, leaf) for path, leaf in described]
+        scalar_names = [f"added_{number}" for number in range(sum(held))]
+        values = iter(scalar_names)
         flat = [
-            state["learning_rate"] if self._is_rate(path, leaf) else next(values) if hasattr(leaf, "dtype") else leaf
-            for path, leaf in described
+            scalars[next(values)] if kept else state["learning_rate"] if self._is_rate(path, leaf) else leaf
+            for (path, leaf), kept in zip(described, held, strict=True)
         ]
         own = tree.unflatten(self._structure, flat)
         names = {key: self._paths.get(key, key) for key in parameters}
@@ -1115,12 +1115,9 @@ class OptaxOptimizer(Optimizer):
             key: value + K.cast(changes[names[key]], K.dtype(value)) if key in gradients else value
             for key, value in parameters.items()
         }
-        new = [
-            leaf
-            for (path, old), leaf in zip(described, tree.leaves(own), strict=True)
-            if hasattr(old, "dtype") and not self._is_rate(path, old)
-        ]
-        return parameters, slots, dict(zip(scalars, new, strict=True))
+        ordered = tree.leaves(tree.map(lambda _, leaf: leaf, self._structure, own))
+        new = [leaf for leaf, kept in zip(ordered, held, strict=True) if kept]
+        return parameters, slots, dict(zip(scalar_names, new, strict=True))
 
     @property
     def program_key(self) -> tuple[Any, ...]:
@@ -1174,6 +1171,11 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 def _known_name(name: str) -> str:
     # Names of optimizers are accepted in any case: "SGD", "sgd", "RMSProp".
     return name if name in table.members or name.lower() not in table.members else name.lower()
+
+
+def _wide(rate: Tensor, parameter: Any) -> Tensor:
+    # 16-bit parameters are updated in 32 bits: there, a beta of 0.999 would round to 1.
+    return K.cast(rate, "float64" if str(parameter.dtype) == "float64" else "float32")
 
 
 def _clip_by_norm(gradient: Tensor, limit: float) -> Tensor:

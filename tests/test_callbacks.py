@@ -2,8 +2,11 @@
 
 import json
 import re
+import signal
+import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -741,12 +744,21 @@ def test_a_damaged_backup_alone_is_refused(tmp_path, damage):
         run(FakeModel(), BackupAndRestore(tmp_path), losses(1.0))
 
 
-def test_a_backup_of_another_model_is_refused(tmp_path):
-    state = {"variables": {"w": np.zeros(5)}, "counters": {"seed": np.int64(7)}}
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        (
+            {"v": np.zeros(5)},
+            r"is of another model: variables/v of shape \(5,\) against variables/w of shape \(1,\). Give",
+        ),
+        ({"v": np.zeros(1), "b": np.zeros(2)}, r"another model: variables/b of shape \(2,\) against counters/seed"),
+        ({}, r"another model: counters/seed of shape \(\) against variables/w of shape \(1,\)"),
+    ],
+)
+def test_a_backup_of_another_model_is_refused(tmp_path, variables, words):
+    state = {"variables": variables, "counters": {"seed": np.int64(7)}}
     write_state(tmp_path / "latest.npz", {"epoch": 1, "model": state, "others": []})
-    with pytest.raises(
-        ArgumentError, match=r"is of another model: the shape of 'variables/w' is \(5,\) there, \(1,\) in"
-    ):
+    with pytest.raises(ArgumentError, match=words):
         run(FakeModel(), BackupAndRestore(tmp_path), losses(1.0))
 
 
@@ -815,6 +827,18 @@ def test_epochs_are_written_for_tensorboard(tmp_path):
     assert "tensorflow" not in sys.modules
 
 
+def test_a_rate_that_cannot_be_read_is_left_out(tmp_path):
+    class Fixed:
+        @property
+        def learning_rate(self):
+            raise UsageError("fixed")
+
+    model = FakeModel()
+    model.optimizer = Fixed()
+    run(model, TensorBoard(tmp_path), losses(0.5))
+    assert "epoch_learning_rate" not in _events(tmp_path / "train").Tags()["tensors"]
+
+
 def test_a_histogram_has_thirty_buckets_and_every_finite_weight(tmp_path):
     from tensorboard.util.tensor_util import make_ndarray
 
@@ -871,3 +895,157 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
     with pytest.raises(UsageError, match="the package tensorboard.*Install it: pip install tensorboard"):
         TensorBoard()
+
+
+# --- in a real fit ------------------------------------------------------------------------------
+
+ALL_HOOKS = sorted(name for name in dir(Callback) if name.startswith("on_") and name != "on_progress")
+
+
+def _recorder(base, log, hooks):
+    def record(name):
+        def hook(self, *args, logs=None):
+            *position, logs = (*args, logs) if "_batch_" in name else args
+            log.append((name, *position, sorted(logs)))
+
+        return hook
+
+    return type("Recorder", (base,), {name: record(name) for name in hooks})()
+
+
+def _data(rows=12):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(rows, 3)).astype("float32"), rng.integers(0, 2, (rows, 1)).astype("float32")
+
+
+def _hooks_of(library, base, hooks):
+    log = []
+    x, y = _data()
+    model = library.Sequential([library.layers.Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+    recorder = _recorder(base, log, hooks)
+    model.fit(x, y, batch_size=4, epochs=2, validation_data=(x[:7], y[:7]), verbose=0, callbacks=[recorder])
+    model.evaluate(x, y, batch_size=5, verbose=0, callbacks=[recorder])
+    model.predict(x, batch_size=7, verbose=0, callbacks=[recorder])
+    return log
+
+
+def test_hooks_are_called_as_keras_calls_them():
+    import keraunos
+
+    keras = pytest.importorskip("keras")
+    hooks = [name for name in ALL_HOOKS if not name.startswith("on_batch")]
+    assert _hooks_of(keraunos, Callback, hooks) == _hooks_of(keras, keras.callbacks.Callback, hooks)
+
+
+def test_without_batch_hooks_the_others_come_in_the_same_order():
+    import keraunos
+
+    every = [name for name in ALL_HOOKS if not name.startswith("on_batch")]
+    few = [name for name in every if "_batch_" not in name]
+    assert _hooks_of(keraunos, Callback, few) == [
+        call for call in _hooks_of(keraunos, Callback, every) if "_batch_" not in call[0]
+    ]
+
+
+def _classifier(seed=3):
+    import keraunos
+
+    keraunos.utils.set_random_seed(seed)
+    layers = [keraunos.layers.Dense(4, activation="tanh"), keraunos.layers.Dropout(0.5), keraunos.layers.Dense(1)]
+    model = keraunos.Sequential([keraunos.Input((3,)), *layers])
+    model.compile(keraunos.optimizers.Adam(0.1), "mse")
+    return model
+
+
+KILLED = """
+import os, signal, sys
+from test_callbacks import _classifier, _data
+from keraunos.training.callbacks import BackupAndRestore, LambdaCallback, ReduceLROnPlateau
+def kill(epoch, logs=None):
+    if epoch == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+plateau = ReduceLROnPlateau("loss", patience=1, min_delta=9)
+callbacks = [BackupAndRestore(sys.argv[1]), plateau, LambdaCallback(on_epoch_begin=kill)]
+_classifier().fit(*_data(), batch_size=4, epochs=7, verbose=0, callbacks=callbacks)
+"""
+
+
+def test_a_run_that_was_killed_hard_ends_with_the_same_weights(tmp_path):
+    whole, resumed = _classifier(), _classifier(seed=4)
+    plateau = [ReduceLROnPlateau("loss", patience=1, min_delta=9) for _ in range(2)]
+    expected = whole.fit(*_data(), batch_size=4, epochs=7, verbose=0, callbacks=plateau[:1])
+    program = [sys.executable, "-W", "error", "-c", KILLED, str(tmp_path)]
+    done = subprocess.run(program, cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    history = resumed.fit(
+        *_data(), batch_size=4, epochs=7, verbose=0, callbacks=[BackupAndRestore(tmp_path), plateau[1]]
+    )
+    assert history.epoch == [4, 5, 6]
+    assert history.history["loss"] == expected.history["loss"][4:]
+    for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert float(resumed.optimizer.learning_rate) == float(whole.optimizer.learning_rate) < 0.1
+    assert resumed.fit(*_data(), epochs=1, verbose=0).epoch == [0]
+
+
+def test_early_stopping_restores_the_weights_of_a_real_model():
+    model = _classifier()
+    kept = {}
+    keep = LambdaCallback(on_epoch_end=lambda epoch, logs: kept.update({epoch: model.get_weights()}))
+    scripted = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(value=[3.0, 1.0, 2.0, 2.0][epoch]))
+    stopping = EarlyStopping("value", patience=2, mode="min", restore_best_weights=True)
+    history = model.fit(*_data(), epochs=9, verbose=0, callbacks=[keep, scripted, stopping])
+    assert history.epoch == [0, 1, 2, 3]
+    for ours, theirs in zip(model.get_weights(), kept[1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_scheduled_rate_is_obeyed():
+    model = _classifier()
+    before = model.get_weights()
+    history = model.fit(*_data(), epochs=2, verbose=0, callbacks=LearningRateScheduler(lambda epoch, rate: 0.0))
+    assert history.history["learning_rate"] == [0.0, 0.0]
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_checkpoint_of_a_real_model_can_be_loaded(tmp_path):
+    from keraunos.saving import load_model
+
+    model = _classifier()
+    model.fit(*_data(), epochs=2, verbose=0, callbacks=ModelCheckpoint(tmp_path / "{epoch}.keras"))
+    again = load_model(tmp_path / "2.keras")
+    np.testing.assert_array_equal(again.predict(_data()[0], verbose=0), model.predict(_data()[0], verbose=0))
+
+
+def test_the_accuracy_of_a_real_model_is_maximized():
+    import keraunos
+
+    x, y = _data()
+    model = keraunos.Sequential([keraunos.layers.Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=["accuracy", keraunos.metrics.AUC(name="auc"), "mae"])
+    followers = [EarlyStopping(name, patience=9) for name in ("accuracy", "auc", "mae", "loss")]
+    model.fit(x, y, epochs=2, verbose=0, callbacks=followers)
+    assert [follower.improves(1.0, 0.0) for follower in followers] == [True, True, False, False]
+
+
+def test_a_real_model_is_written_for_tensorboard(tmp_path):
+    model = _classifier()
+    model.fit(*_data(), epochs=1, verbose=0, callbacks=TensorBoard(tmp_path, 1, update_freq="batch"))
+    train = _events(tmp_path / "train")
+    histograms = [f"{weight.path}/histogram" for weight in model.weights]
+    assert {"epoch_loss", "batch_loss", "keras", *histograms} <= set(train.Tags()["tensors"])
+    assert len(histograms) == 4
+
+
+def test_a_real_fit_prints_the_frames_of_keras(capsys):
+    model = _classifier()
+    x, y = _data()
+    model.fit(x, y, batch_size=4, epochs=2, validation_data=(x, y))
+    text = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out)
+    time, number = r"\d+(s|ms|us)", r"\d\.\d{4}(e-\d\d)?"
+    first = rf"\r\d/3 ━{{20}} {time} {time}/step - loss: {number} *"
+    frame = rf"(\x08+\r\d/3 ━{{20}} {time} {time}/step - loss: {number} *)*"
+    last = rf"\x08+\r3/3 ━{{20}} {time} {time}/step - loss: {number} - val_loss: {number} *\n"
+    assert re.fullmatch("".join(f"Epoch {epoch}/2\n{first}{frame}{last}" for epoch in (1, 2)), text), repr(text)

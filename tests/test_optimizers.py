@@ -79,8 +79,8 @@ def run_step(optimizer, variables, steps=12):
     program = K.compile(lambda grads, values, state: optimizer.step(grads, values, state, decayed))
     values, state = {keys[v]: v.value for v in variables}, optimizer.state(keys)
     for _ in range(steps):
-        grads = dict(zip(values, slopes([np.asarray(value) for value in values.values()]), strict=True))
-        values, state = program(grads, values, state)
+        grads = slopes([np.asarray(values[key]) for key in keys.values()])
+        values, state = program(dict(zip(keys.values(), grads, strict=True)), values, state)
     for variable in variables:
         variable.assign(values[keys[variable]])
     optimizer.set_state(state, keys)
@@ -90,6 +90,7 @@ def run_step(optimizer, variables, steps=12):
 
 
 @pytest.mark.parametrize("name, arguments", CASES, ids=IDS)
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_trajectory_state_and_config_equal_those_of_keras(name, arguments):
     keras = pytest.importorskip("keras")
     oracle = make(name, arguments, keras.optimizers, keras.optimizers.schedules)
@@ -103,16 +104,18 @@ def test_trajectory_state_and_config_equal_those_of_keras(name, arguments):
     optimizer, variables = make(name, arguments), weights()
     optimizer.build(variables)
     for ours, expected in zip(optimizer.variables, oracle.variables, strict=True):
-        assert (ours.name, ours.shape, ours.dtype) == (expected.name, expected.shape, expected.dtype)
+        assert (ours.shape, ours.dtype) == (expected.shape, expected.dtype)
+        # Keras leaves Nadam's product without a name, and counts such variables over the whole process.
+        assert ours.name == expected.name or expected.name.startswith("variable_")
     keys = {variable: variable.path for variable in variables}
     step = K.compile(lambda grads, values, state: optimizer.step(grads, values, state))
     ours, state = {keys[v]: v.value for v in variables}, optimizer.state(keys)
     for _ in range(12):
         values, own = compiled(own, slopes([np.asarray(value) for value in values]), values)
-        grads = dict(zip(ours, slopes([np.asarray(value) for value in ours.values()]), strict=True))
-        ours, state = step(grads, ours, state)
-        for value, expected in zip(ours.values(), values, strict=True):
-            np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+        grads = slopes([np.asarray(ours[key]) for key in keys.values()])
+        ours, state = step(dict(zip(keys.values(), grads, strict=True)), ours, state)
+        for key, expected in zip(keys.values(), values, strict=True):
+            np.testing.assert_allclose(ours[key], expected, rtol=1e-5, atol=1e-6)
     optimizer.set_state(state, keys)
     for variable, expected in zip(optimizer.variables, own, strict=True):
         np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-5, atol=1e-6, err_msg=variable.name)
@@ -222,7 +225,9 @@ def test_one_flat_vector_equals_separate_parameters(name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_state_keeps_its_types_so_that_a_loop_can_carry_it(name, dtype):
-    optimizer = getattr(optimizers, name)(use_ema=True, gradient_accumulation_steps=2, weight_decay=0.1, clipvalue=1.0)
+    optimizer = getattr(optimizers, name)(
+        0.5, use_ema=True, gradient_accumulation_steps=2, clipvalue=1.0, weight_decay=0.1
+    )
     variable = Variable(np.ones(3, "float32"), dtype=dtype, name="kernel")
     optimizer.build([variable])
     keys = {variable: "kernel"}
@@ -404,16 +409,17 @@ def test_variables_are_named_by_path():
 # --- saving ---------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_state_goes_into_the_layout_of_keras_and_back():
     keras = pytest.importorskip("keras")
     oracle = keras.optimizers.Adam(0.05)
     theirs = [keras.Variable(start, name="w") for start in STARTS]
     for _ in range(3):
-        oracle.apply([K.array(g) for g in slopes([v.numpy() for v in theirs])], theirs)
+        oracle.apply([K.array(g) for g in slopes([np.asarray(v.value) for v in theirs])], theirs)
     store: dict = {}
     oracle.save_own_variables(store)
 
-    optimizer, variables = optimizers.Adam(0.5), [Variable(v.numpy(), name="w") for v in theirs]
+    optimizer, variables = optimizers.Adam(0.5), [Variable(np.asarray(v.value), name="w") for v in theirs]
     optimizer.build(variables)
     optimizer.load_own_variables(store)
     ours: dict = {}
@@ -422,8 +428,8 @@ def test_state_goes_into_the_layout_of_keras_and_back():
     for key in store:
         np.testing.assert_array_equal(ours[key], store[key])
     optimizer.apply(slopes([v.numpy() for v in variables]))
-    oracle.apply([K.array(g) for g in slopes([v.numpy() for v in theirs])])
-    np.testing.assert_allclose(variables[0].numpy(), theirs[0].numpy(), rtol=1e-5)
+    oracle.apply([K.array(g) for g in slopes([np.asarray(v.value) for v in theirs])])
+    np.testing.assert_allclose(variables[0].numpy(), np.asarray(theirs[0].value), rtol=1e-5)
 
 
 def test_set_weights_sets_everything():
@@ -543,7 +549,9 @@ def test_add_optimizer_variables_makes_one_list_for_each_name():
 @pytest.mark.parametrize("through", [run, run_step])
 def test_an_optax_transformation_is_an_optimizer(through):
     optax = pytest.importorskip("optax")
-    transformation = optax.chain(optax.clip(0.5), optax.adam(0.05), optax.add_decayed_weights(0.01))
+    transformation = optax.chain(
+        optax.clip(0.5), optax.amsgrad(0.05), optax.trace(0.5), optax.trace(0.2), optax.add_decayed_weights(0.01)
+    )
     optimizer, variables = optimizers.get(transformation), weights()
     through(optimizer, variables)
     values = [K.array(start) for start in STARTS]
@@ -554,8 +562,9 @@ def test_an_optax_transformation_is_an_optimizer(through):
     for variable, expected in zip(variables, values, strict=True):
         np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-5, atol=1e-6)
     assert not optimizer.packable
+    assert len(optimizer.scalars) > 10
     assert int(optimizer.iterations) == 12
-    assert "optax/1_0_mu_dense_kernel" in optimizer.named_variables()
+    assert "optax/1_0_1_dense_kernel" in optimizer.named_variables()
 
 
 @pytest.mark.parametrize("through", [run, run_step])
@@ -572,6 +581,9 @@ def test_an_injected_learning_rate_can_be_read_and_set(through):
 
 def test_a_learning_rate_hidden_in_optax_is_refused_in_words():
     optax = pytest.importorskip("optax")
+    scheduled = optax.inject_hyperparams(optax.sgd)(learning_rate=optax.linear_schedule(1.0, 0.0, 10))
+    with pytest.raises(UsageError, match=r"the learning rate of this optax transformation is fixed"):
+        optimizers.get(scheduled).learning_rate = 0.1
     optimizer = optimizers.get(optax.sgd(0.5))
     words = r"fixed inside it. To read and set it, wrap the transformation: optax.inject_hyperparams"
     with pytest.raises(UsageError, match=words):
@@ -586,21 +598,21 @@ def test_a_learning_rate_hidden_in_optax_is_refused_in_words():
 
 
 @pytest.mark.parametrize("call, error, words", [
-    (lambda: optimizers.Adam("fast"), ArgumentError, r"Adam: learning_rate is 'fast'; expected a number, a schedule, or"),
-    (lambda: optimizers.Optimizer(), ArgumentError, r"Optimizer: learning_rate is None; expected a number, a schedule, or"),
+    (lambda: optimizers.Adam("fast"), ArgumentError, r"Adam: learning_rate is 'fast'; expected a number, a schedule"),
+    (lambda: optimizers.Optimizer(), ArgumentError, r"Optimizer: learning_rate is None; expected a number, a schedule"),
     (lambda: optimizers.SGD(momentum=2), ArgumentError, r"SGD: momentum is 2; expected a number from 0 to 1"),
     (lambda: optimizers.SGD(clipnorm=-1), ArgumentError, r"SGD: clipnorm is -1; expected a number, 0 or more"),
-    (lambda: optimizers.SGD(clipnorm=1, clipvalue=1), ArgumentError, r"clipnorm and clipvalue are both set; choose one"),
-    (lambda: optimizers.SGD(gradient_accumulation_steps=1), ArgumentError, r"is 1; expected None or a whole number, 2 or"),
-    (lambda: optimizers.SGD(ema_overwrite_frequency=0), ArgumentError, r"is 0; expected None or a whole number, 1 or more"),
-    (lambda: optimizers.SGD(momentun=0.9), ArgumentError, r"unknown argument 'momentun'. Did you mean 'momentum'"),
+    (lambda: optimizers.SGD(clipnorm=1, clipvalue=1), ArgumentError, r"clipnorm and clipvalue are both set"),
+    (lambda: optimizers.SGD(gradient_accumulation_steps=1), ArgumentError, r"is 1; expected None or a whole number, 2"),
+    (lambda: optimizers.SGD(ema_overwrite_frequency=0), ArgumentError, r"is 0; expected None or a whole number, 1"),
+    (lambda: optimizers.SGD(momentun=0.9), ArgumentError, r"unknown argument 'momentun'. Did you mean 'mom"),
     (lambda: optimizers.AdamW(weight_decay=None), ArgumentError, r"AdamW: weight_decay is None; expected a number"),
     (lambda: optimizers.get("adm"), UnknownNameError, r"there is no optimizer called 'adm'. Did you mean 'adam'"),
-    (lambda: optimizers.get(len), ArgumentError, r"expected an optimizer: a name, a config, or an object; not a builtin"),
-    (lambda: optimizers.SGD().apply([1.0]), UsageError, r"gradients were given without variables. Call apply\(grads, var"),
-    (lambda: optimizers.SGD().apply([1.0], []), ArgumentError, r"1 gradient for 0 variables; give one for each"),
-    (lambda: optimizers.SGD().apply([None], [Variable([1.0])]), ArgumentError, r"none of the variables has a gradient"),
-    (lambda: optimizers.Optimizer(0.1).apply([np.ones(1)], [Variable([1.0])]), ArgumentError, r"neither update\(\) nor"),
+    (lambda: optimizers.get(len), ArgumentError, r"expected an optimizer: a name, a config, or an object"),
+    (lambda: optimizers.SGD().apply([1.0]), UsageError, r"gradients were given without variables. Call apply"),
+    (lambda: optimizers.SGD().apply([1.0], []), ArgumentError, r"1 gradient for 0 variables; give one"),
+    (lambda: optimizers.SGD().apply([None], [Variable([1.0])]), ArgumentError, r"none of the variables has a grad"),
+    (lambda: optimizers.Optimizer(0.1).apply([np.ones(1)], [Variable([1.0])]), ArgumentError, r"neither update"),
     (lambda: optimizers.SGD().stateless_apply([], [], []), UsageError, r"call build\(trainable_variables\) before"),
 ])  # fmt: skip
 def test_faults_are_refused_in_words(call, error, words):

@@ -14,6 +14,8 @@ import os
 from collections.abc import Iterator
 from typing import Any, cast
 
+import numpy as np
+
 from keraunos.backend.depth import VERBS, deeper
 from keraunos.backend.engine import Engine
 from keraunos.backend.operand import Operand
@@ -34,7 +36,9 @@ def current_engine() -> Engine:
         if name not in _ENGINES:
             raise ArgumentError(f"KERAUNOS_ENGINE is {name!r}.{suggestion(name, _ENGINES)}")
         module, _, attribute = _ENGINES[name].partition(":")
+        before = np.random.get_state()
         _active.append(getattr(importlib.import_module(module), attribute)())
+        np.random.set_state(before)  # importing JAX draws from it, and a script may have seeded it before
     return _active[-1]
 
 
@@ -63,7 +67,14 @@ class _Facade:
             known = [known for known in dir(Engine) if not known.startswith("_")]
             raise AttributeError(f"there is no operation {name!r}.{suggestion(name, known)}")
 
+        declared = getattr(Engine, name)
+        arguments = list(inspect.signature(declared).parameters.values())[1:]
+        required = [a.name for a in arguments if a.default is a.empty and a.kind is a.POSITIONAL_OR_KEYWORD]
+
         def operation(*args: Any, **kwargs: Any) -> Any:
+            # An engine may call what an operation works on otherwise: given by name, it is handed on by place.
+            while kwargs and len(args) < len(required) and required[len(args)] in kwargs:
+                args = (*args, kwargs.pop(required[len(args)]))
             if name in VERBS:
                 args = tuple(deeper(a, loop=VERBS[name]) if inspect.isroutine(a) else a for a in args)
             operands = [leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Operand)]
@@ -72,10 +83,9 @@ class _Facade:
             chief = max(operands, key=lambda operand: operand.precedence)
             return chief.operate(name, args, kwargs)
 
-        declared = getattr(Engine, name)
         operation.__name__ = operation.__qualname__ = name
         operation.__doc__ = declared.__doc__
-        operation.__wrapped__ = declared  # type: ignore[attr-defined]
+        operation.__signature__ = inspect.Signature(arguments)  # type: ignore[attr-defined]
         setattr(self, name, operation)
         return operation
 

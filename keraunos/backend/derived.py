@@ -76,10 +76,23 @@ class DerivedOperations:
         rows, columns = self.shape(x)[-2:]
         return self.where(self.tri(rows, columns, k - 1, "bool"), self.zeros_like(x), x)
 
-    def linspace(self, start: float, stop: float, num: int = 50, dtype: str | None = None) -> Tensor:
-        """``num`` evenly spaced values from ``start`` to ``stop``, both included."""
+    def linspace(
+        self,
+        start: Any,
+        stop: Any,
+        num: int = 50,
+        endpoint: bool = True,
+        retstep: bool = False,
+        dtype: str | None = None,
+        axis: int = 0,
+    ) -> Any:
+        """``num`` evenly spaced values from ``start`` to ``stop`` on a new axis, with their distance if asked for."""
+        start, stop = (self.cast(self.array(end), dtype or floatx()) for end in (start, stop))
+        distance = (stop - start) / max(num - endpoint, 1)
         steps = self.cast(self.arange(num), dtype or floatx())
-        return start + steps * ((stop - start) / max(num - 1, 1))
+        steps = self.reshape(steps, (num, *[1] * len(self.shape(distance))))
+        values = self.moveaxis(start + steps * distance, 0, axis)
+        return (values, distance) if retstep else values
 
     # --- elementwise -------------------------------------------------------------
 
@@ -296,9 +309,11 @@ class DerivedOperations:
         index = self.arange(count)
         return self.get_item(x, (index + max(-k, 0), index + max(k, 0)))
 
-    def trace(self, x: Tensor) -> Tensor:
-        """Sum of the diagonal of a matrix."""
-        return self.sum(self.diag(x))
+    def trace(self, x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        """Sum of a diagonal of the matrices that two axes make."""
+        rows, columns = (self.shape(x)[axis] for axis in (axis1, axis2))
+        on = self.equal(self.expand_dims(self.arange(rows), 1) + offset, self.arange(columns))
+        return self.sum(self.moveaxis(x, (axis1, axis2), (-2, -1)) * self.cast(on, self.dtype(x)), (-2, -1))
 
     def meshgrid(self, *xs: Tensor, indexing: str = "xy") -> list[Tensor]:
         """Coordinate grids."""

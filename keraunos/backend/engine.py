@@ -433,17 +433,17 @@ class Engine(DerivedOperations, ABC):
     @abstractmethod
     def scan(
         self,
-        step: Callable[[Any, Any], tuple[Any, Any]],
-        carry: Any,
+        f: Callable[[Any, Any], tuple[Any, Any]],
+        init: Any,
         xs: Any = None,
         length: int | None = None,
         reverse: bool = False,
-        unroll: bool = False,
+        unroll: int = 1,
     ) -> tuple[Any, Any]:
-        """``carry, y = step(carry, x)`` over the first axis of ``xs``; returns the last carry and all ``y``."""
+        """``carry, y = f(carry, x)`` over the first axis of ``xs``, from ``init``; the last carry and all ``y``."""
 
     @abstractmethod
-    def cond(self, predicate: Tensor, if_true: Callable[..., Any], if_false: Callable[..., Any], *args: Any) -> Any:
+    def cond(self, pred: Tensor, true_fn: Callable[..., Any], false_fn: Callable[..., Any], *args: Any) -> Any:
         """One of two functions, chosen by a computed truth."""
 
     @abstractmethod
@@ -451,7 +451,7 @@ class Engine(DerivedOperations, ABC):
         """For ``function(tree) -> (scalar, auxiliary)``: ``tree -> ((scalar, auxiliary), gradient tree)``."""
 
     @abstractmethod
-    def stop_gradient(self, x: Tensor) -> Tensor:
+    def stop_gradient(self, variable: Tensor) -> Tensor:
         """Same values, regarded as constant by ``value_and_gradient``."""
 
     @abstractmethod

@@ -92,7 +92,7 @@ def _constructor(cls: type) -> Callable[..., None]:
             try:
                 setattr(self, name, field.convert(value))
             except ArgumentError as error:
-                raise ArgumentError(f"{owner}: {name} is {value!r}; {error}") from None
+                raise type(error)(f"{owner}: {name} is {value!r}; {error}") from None
         if base is not object:
             # A field that the hand-written constructor takes too (a name with a default of its own) is passed on.
             shared = {name: getattr(self, name) for name in fields if name in inherited}

@@ -139,6 +139,8 @@ def _serialize_object(value: Any) -> dict[str, Any]:
         "config": value.get_config(),
         "registered_name": None if table else get_registered_name(type(value)),
     }
+    if table and hasattr(value, "keras_place"):
+        config["module"], config["class_name"] = value.keras_place
     for part in ("build_config", "compile_config"):
         content = getattr(value, f"get_{part}", lambda: None)()
         if content:

@@ -15,8 +15,9 @@ from keraunos.core.scope import Scope
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
 
-# Sizes tried in place of an unknown one. They are far apart, so that no stride maps both to one size.
-_TRIAL_SIZES = (97, 1543)
+# Sizes tried in place of an unknown one: far apart, so that no stride maps both to one size, and with many
+# divisors, so that a Reshape finds whole sizes.
+_TRIAL_SIZES = (240, 1680)
 
 
 class SymbolicTensor(Operand):

@@ -13,12 +13,13 @@ from keraunos.layers.arguments import (
     Padding,
     Regularizer,
 )
-from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
+from keraunos.layers.layer import LAYERS, InputSpec, known
+from keraunos.layers.lora import Adaptable, Alpha, Rank
 from keraunos.layers.windows import channel_axis, check_window, numbers
 from keraunos.utils.errors import ArgumentError, ShapeError
 
 
-class Conv(Layer):
+class Conv(Adaptable):
     """Weighted sum of every window: ``activation(sum over window, channels of inputs * kernel + bias)``.
 
     The kernel is not flipped, so mathematically this is a cross-correlation.
@@ -43,6 +44,7 @@ class Conv(Layer):
         kernel_initializer, bias_initializer: First values of the weights.
         kernel_regularizer, bias_regularizer, activity_regularizer: Functions added to the loss.
         kernel_constraint, bias_constraint: Functions applied after each update.
+        lora_rank, lora_alpha: Rank and scale of a low-rank adaptation; see ``enable_lora``.
 
     Raises:
         ArgumentError: strides and dilation together; filters or channels that
@@ -72,14 +74,16 @@ class Conv(Layer):
     activity_regularizer: Regularizer = None
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
+    lora_rank: Rank = None
+    lora_alpha: Alpha = None
 
     def setup(self) -> None:
         for argument in ("kernel_size", "strides", "dilation_rate"):
             setattr(self, argument, numbers(self, argument))
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ArgumentError(
-                f"{self.name}: strides {self.strides} and dilation_rate {self.dilation_rate} are both above 1, which is "
-                "not defined. Set one of them to 1."
+                f"{self.name}: strides {self.strides} and dilation_rate {self.dilation_rate} are both above 1, which "
+                "is not defined. Set one of them to 1."
             )
         if self.filters % self.groups:
             raise ArgumentError(
@@ -99,6 +103,7 @@ class Conv(Layer):
         self.kernel = self.add_weight("kernel", (*self.kernel_size, channels // self.groups, self.filters))
         if self.use_bias:
             self.bias = self.add_weight("bias", (self.filters,))
+        self.adapt()
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: channels})
 
     def call(self, inputs: Any) -> Any:
@@ -108,7 +113,7 @@ class Conv(Layer):
             padding = ((window[0] - 1, 0),)
         elif padding == "valid":
             check_window(self, inputs, window, "window (kernel_size, with its dilation)")
-        outputs = K.conv(inputs, self.kernel, self.strides, padding, self.data_format, self.dilation_rate)
+        outputs = K.conv(inputs, self.adapted_weight(), self.strides, padding, self.data_format, self.dilation_rate)
         if self.use_bias:
             first = self.data_format == "channels_first"
             outputs = outputs + (K.reshape(self.bias, (-1,) + (1,) * self.rank) if first else self.bias)

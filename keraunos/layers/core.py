@@ -11,6 +11,7 @@ from keraunos.core.fields import Field, PositiveInt, Real, plain
 from keraunos.core.symbolic import Node, SymbolicTensor
 from keraunos.layers.arguments import Activation, Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
+from keraunos.layers.lora import Adaptable, Alpha, Rank
 from keraunos.utils.config import floatx
 from keraunos.utils.errors import ArgumentError, ShapeError, UnknownNameError
 from keraunos.utils.text import shape_text
@@ -124,7 +125,7 @@ def Input(
 
 
 @LAYERS.register()
-class Dense(Layer):
+class Dense(Adaptable):
     """Affine map of the last axis: ``activation(inputs @ kernel + bias)``.
 
     Input shape:  ``(batch, ..., features)``
@@ -137,6 +138,7 @@ class Dense(Layer):
         kernel_initializer, bias_initializer: First values of the weights.
         kernel_regularizer, bias_regularizer, activity_regularizer: Functions added to the loss.
         kernel_constraint, bias_constraint: Functions applied after each update.
+        lora_rank, lora_alpha: Rank and scale of a low-rank adaptation; see ``enable_lora``.
 
     >>> Dense(3).compute_output_shape((None, 7, 5))
     (None, 7, 3)
@@ -152,6 +154,8 @@ class Dense(Layer):
     activity_regularizer: Regularizer = None
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
+    lora_rank: Rank = None
+    lora_alpha: Alpha = None
 
     batch_coupled = False
     supports_masking = True
@@ -164,13 +168,20 @@ class Dense(Layer):
         self.kernel = self.add_weight("kernel", (features, self.units))
         if self.use_bias:
             self.bias = self.add_weight("bias", (self.units,))
+        self.adapt()
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
 
     def call(self, inputs: Any) -> Any:
-        outputs = K.matmul(inputs, self.kernel)
+        outputs = K.matmul(inputs, self.adapted_weight())
         if self.use_bias:
             outputs = outputs + self.bias
         return self.activation(outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.activity_regularizer is None:
+            del config["activity_regularizer"]  # as Keras writes it
+        return {**config, "quantization_config": None}
 
 
 @LAYERS.register()
@@ -282,10 +293,22 @@ class Lambda(Layer):
         name = getattr(value, "__name__", "<lambda>")
         if not name.isidentifier():
             raise ArgumentError(
-                f"{self.name}: its {argument} is a Python lambda, which has no name to save. Code is never written into "
-                "a model file: define it with def, or write a Layer."
+                f"{self.name}: its {argument} is a Python lambda, which has no name to save. Code is never written "
+                "into a model file: define it with def, or write a Layer."
             )
         return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+    def clone(self) -> "Lambda":
+        """A layer of the same function; unlike through a config, a Python lambda stays."""
+        return type(self)(
+            self.function,
+            self.output_shape,
+            self.mask,
+            self.arguments,
+            name=self.name,
+            trainable=self.trainable,
+            dtype=self.dtype_policy,
+        )
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Lambda":

@@ -6,12 +6,13 @@ from keraunos.backend import K
 from keraunos.core.fields import PositiveInt
 from keraunos.core.scope import current_scope
 from keraunos.layers.arguments import Constraint, Initializer, Regularizer
-from keraunos.layers.layer import LAYERS, Layer
+from keraunos.layers.layer import LAYERS
+from keraunos.layers.lora import Adaptable, Alpha, Rank
 from keraunos.utils.errors import ArgumentError
 
 
 @LAYERS.register()
-class Embedding(Layer):
+class Embedding(Adaptable):
     """Row of a table for each whole number: ``embeddings[inputs]``.
 
     Input shape:  ``(batch, ...)`` of whole numbers from 0 to ``input_dim - 1``
@@ -27,6 +28,7 @@ class Embedding(Layer):
         embeddings_regularizer: Function added to the loss.
         embeddings_constraint: Function applied after each update.
         mask_zero: Whether 0 means "no entry": later layers get a mask that leaves it out.
+        lora_rank, lora_alpha: Rank and scale of a low-rank adaptation; see ``enable_lora``.
 
     Raises:
         ArgumentError: a number out of range, or fractions instead of whole numbers.
@@ -41,7 +43,10 @@ class Embedding(Layer):
     embeddings_regularizer: Regularizer = None
     embeddings_constraint: Constraint = None
     mask_zero: bool = False
+    lora_rank: Rank = None
+    lora_alpha: Alpha = None
 
+    adapted = "embeddings"
     batch_coupled = False
 
     def setup(self) -> None:
@@ -50,15 +55,20 @@ class Embedding(Layer):
 
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = self.add_weight("embeddings", (self.input_dim, self.output_dim))
+        self.adapt()
 
     def call(self, inputs: Any) -> Any:
         if current_scope() is None:
             self._check_rows(inputs)
-        outputs = K.take(self.embeddings, K.cast(inputs, "int32"), 0)
+        outputs = K.take(self.adapted_weight(), K.cast(inputs, "int32"), 0)
         return K.cast(outputs, self.compute_dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return K.not_equal(inputs, 0) if self.mask_zero else None
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {"activity_regularizer": None, **config, "quantization_config": None}
 
     def _check_rows(self, inputs: Any) -> None:
         try:

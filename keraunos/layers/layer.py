@@ -403,19 +403,19 @@ class Layer(Stateful):
         self.built = True
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The shapes that ``build`` was called with."""
+        """The shapes that ``build`` was called with, in the form of Keras 3."""
         shapes: dict[str, Any] | None = vars(self).get("_build_shapes")
-        return shapes
+        if shapes is None:
+            return None
+        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Build with the shapes of ``get_build_config``."""
         if config and not self.built:
-            config = {key: _map_shapes(tuple, value) for key, value in config.items()}
-            names = list(inspect.signature(self.build).parameters)
-            if set(config) <= set(names):
-                self.build(**config)
+            if "shapes_dict" in config:
+                self.build(**{name: _map_shapes(tuple, shape) for name, shape in config["shapes_dict"].items()})
             else:
-                self.build(next(iter(config.values())))
+                self.build(_map_shapes(tuple, next(iter(config.values()))))
             self.built = True
 
     # --- weights -----------------------------------------------------------------
@@ -592,6 +592,10 @@ class Layer(Stateful):
             config = {name: registry.deserialize(value) for name, value in config.items()}
         return cls(**config)
 
+    def clone(self) -> Self:
+        """A new layer with the same arguments, not built."""
+        return type(self).from_config(self.get_config())
+
     def stateless_call(
         self,
         trainable_variables: Sequence[Any],
@@ -646,7 +650,7 @@ def _recording(build: Callable[..., None]) -> Callable[..., None]:
             self._build_shapes = shapes  # type: ignore[attr-defined]
         build(self, *args, **kwargs)
         self.built = True
-        if self._first_weights is not None:
+        if vars(self).get("_first_weights") is not None:
             first, self._first_weights = self._first_weights, None
             self.set_weights(first if isinstance(first, (list, tuple)) else [first])
 

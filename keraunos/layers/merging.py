@@ -1,5 +1,6 @@
 """Layers of several inputs: sums, products, extremes, concatenation, dot products; each also as a function."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -87,7 +88,7 @@ class Merge(Layer):
     def check(self, shapes: Sequence[tuple[int, ...]]) -> None:
         """Raise ``ShapeError`` where shapes cannot be broadcast to one."""
         rank = max(map(len, shapes))
-        for first, second in zip(shapes, shapes[1:], strict=False):
+        for first, second in itertools.pairwise(shapes):
             for a, b in zip(_widened(first, rank), _widened(second, rank), strict=True):
                 if a != b and 1 not in (a, b):
                     raise ShapeError(

@@ -99,6 +99,10 @@ class BatchNormalization(Layer):
     batch_coupled = True
     supports_masking = True
 
+    def setup(self) -> None:
+        if self.renorm:
+            self.renorm_clipping = self.renorm_clipping or {}
+
     def build(self, input_shape: Any) -> None:
         size = known(input_shape, self.axis, self.name)
 
@@ -134,7 +138,8 @@ class BatchNormalization(Layer):
                 self._follow(self.renorm_stddev, deviation, self.renorm_momentum)
                 self._follow(self.moving_stddev, deviation, self.momentum)
                 self._follow(self.moving_mean, mean, self.momentum)
-                self.moving_variance.assign(K.square(self.moving_stddev.value) - self.epsilon)
+                # Rounding must not make a variance negative.
+                self.moving_variance.assign(K.relu(K.square(self.moving_stddev.value) - self.epsilon))
             else:
                 self._follow(self.moving_mean, mean, self.momentum)
                 self._follow(self.moving_variance, variance, self.momentum)

@@ -40,7 +40,7 @@ def clone_model(
 
     def copy(layer: Layer) -> Any:
         if id(layer) not in copies:
-            copies[id(layer)] = clone_function(layer) if clone_function else type(layer).from_config(layer.get_config())
+            copies[id(layer)] = clone_function(layer) if clone_function else layer.clone()
         return copies[id(layer)]
 
     if isinstance(model, Sequential) and input_tensors is None and call_function is None:

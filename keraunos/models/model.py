@@ -243,6 +243,11 @@ class Model(Trainer, Layer):
 
     # --- shown, saved, copied ----------------------------------------------------
 
+    @property
+    def keras_place(self) -> tuple[str, str]:
+        """Module and class under which real Keras knows such a model."""
+        return ("keras.src.models.functional", "Functional") if type(self) is Model else ("keras", type(self).__name__)
+
     def summary(
         self,
         line_length: int | None = None,

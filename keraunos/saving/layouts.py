@@ -113,7 +113,7 @@ def _contained(value: Any, path: tuple[str, ...], seen: set[int]) -> Iterator[tu
         counts: dict[str, int] = {}
         for part in value.values() if isinstance(value, dict) else value:
             if isinstance(part, Stateful):
-                name = snake_case(type(part).__name__)
+                name = snake_case(getattr(part, "keras_place", (None, type(part).__name__))[1])
             elif isinstance(part, (list, tuple, dict)):
                 name = "container"
             else:

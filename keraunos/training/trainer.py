@@ -42,6 +42,9 @@ _CHUNK_SECONDS = 0.1
 _ROUND_UP_BELOW = 1 << 26
 
 
+_METHODS = {"train": "fit", "test": "evaluate", "predict": "predict"}
+
+
 class Trainer:
     """Training of a Stateful that is callable: ``compile``, ``fit``, ``evaluate``, ``predict``."""
 
@@ -267,7 +270,9 @@ class Trainer:
         epochs, initial_epoch = _whole(epochs, "epochs", 0), _whole(initial_epoch, "initial_epoch", 0)
         _check_verbose(verbose)
         if not 0 <= float(validation_split) < 1:
-            raise ArgumentError(f"fit: validation_split is {validation_split!r}; expected a number from 0 to 1 (1 not included).")
+            raise ArgumentError(
+                f"fit: validation_split is {validation_split!r}; expected a number from 0 to 1 (1 not included)."
+            )
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data_sources.split_validation(
                 x, y, sample_weight, validation_split, self._names("input")
@@ -315,7 +320,6 @@ class Trainer:
         if hasattr(self.optimizer, "finalize_variable_values") and epochs > 0:
             self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
         container.on_train_end(logs)
-        self.history = history
         return history
 
     def evaluate(
@@ -353,7 +357,12 @@ class Trainer:
         return dict(sorted(logs.items())) if return_dict else self._in_order(logs)
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> Any:
         """Outputs for data, as NumPy arrays."""
         _check_verbose(verbose)
@@ -396,8 +405,7 @@ class Trainer:
         batches = self._batches(x, None, None, batch_size=None, shuffle=False, whole=True, purpose="predict")
         self._prepare(batches, predict=True)
         block = next(iter(batches.blocks(0)))
-        carry, outputs = self._program("predict_exact", block)(self._take(), block.data, np.uint32(self._seed))
-        self._give(carry)
+        outputs = self._exact("predict", self._held("predict"), block.data, block)
         return tree.map(lambda leaf: np.asarray(K.to_numpy(leaf)), outputs)
 
     def _on_batch(self, mode: str, x: Any, y: Any, sample_weight: Any, class_weight: Any, return_dict: bool) -> Any:
@@ -407,7 +415,8 @@ class Trainer:
         )  # fmt: skip
         self._prepare(batches, train=mode == "train")
         block = next(iter(batches.blocks(0)))
-        logs = self._exact(mode, block.data, block)
+        self.reset_metrics()
+        logs = _plain(self._exact(mode, self._held(mode), block.data, block))
         return dict(sorted(logs.items())) if return_dict else self._in_order(logs)
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
@@ -433,81 +442,90 @@ class Trainer:
     def _names(self, what: str) -> tuple[str, ...]:
         return tuple(getattr(self, f"{what}_names", None) or ())
 
-    def _run(self, mode: str, batches: Any, callbacks: Any, epoch: int, parts: list[Any] | None = None) -> dict[str, Any]:
-        """All steps of one epoch; returns the logs."""
+    def _run(
+        self, mode: str, batches: Any, callbacks: Any, epoch: int, parts: list[Any] | None = None
+    ) -> dict[str, Any]:
+        """All steps of one epoch; returns the logs, and appends outputs to ``parts``."""
         if mode != "predict":
             self.reset_metrics()
         every_batch = callbacks.watches_batches(mode) or getattr(self, "run_eagerly", False)
+        held, padded = self._held(mode), self._pads(mode)
+        parts = [] if parts is None else parts
         logs: dict[str, Any] = {}
-        done, length = 0, 1
+        done = 0
         for block in batches.blocks(epoch):
             steps = math.ceil(block.rows / block.batch_size)
-            padded = self._pads(mode)
+            # A short last batch that may not be filled up runs through a program of its own.
             full = steps if padded else block.rows // block.batch_size
             data, order, capacity = self._place(block, batches.resident)
-            outputs = None
+            program = self._program(mode, block, held, capacity) if full else None
+            outputs = self._output_buffers(block, data, capacity) if mode == "predict" and full else None
             start = 0
-            while start < steps:
-                if mode == "train" and self.stop_training and every_batch:
-                    break
+            while start < steps and not (self.stop_training and every_batch and mode == "train"):
                 exact = start >= full
-                stop = steps if exact else min(full, start + (1 if every_batch else length))
+                stop = steps if exact else min(full, start + (1 if every_batch else self._pace(program)))
                 if every_batch:
                     getattr(callbacks, f"on_{mode}_batch_begin")(done)
                 began = time.perf_counter()
                 if exact:
+                    _collect(parts, outputs, full * block.batch_size)
+                    outputs = None
                     index = order[full * block.batch_size : block.rows]
-                    tail = tree.map(lambda leaf, rows=index: None if leaf is None else np.asarray(leaf)[rows], block.data)
+                    tail = tree.map(lambda leaf, rows=index: None if leaf is None else leaf[rows], block.data)
+                    results = self._exact(mode, held, tail, block)
                     if mode == "predict":
-                        carry, tail_outputs = self._program("predict_exact", block)(self._take(), tail, np.uint32(self._seed_now()))
-                        self._give(carry)
-                        parts = parts if parts is not None else []
-                        _collect(parts, outputs, full * block.batch_size)
-                        outputs = None
-                        _collect(parts, tail_outputs, block.rows - full * block.batch_size)
-                    else:
-                        logs = self._exact(mode, tail, block)
-                elif mode == "predict":
-                    program = self._program("predict", block, capacity)
-                    if outputs is None:
-                        outputs = self._output_buffers(block, data, capacity)
-                    carry, outputs = K.wait(
-                        program(self._take(), outputs, data, order, start, stop, np.uint32(self._seed_now()))
-                    )
-                    self._give(carry)
+                        _collect(parts, results, len(index))
                 else:
-                    program = self._program(mode, block, capacity)
+                    assert program is not None
+                    buffers = () if outputs is None else (outputs,)
                     carry, results = K.wait(
-                        program(self._take(mode), data, order, start, stop, block.rows, np.uint32(self._seed))
+                        program(
+                            self._take(held, mode), *buffers, data, order, start, stop, block.rows, self._seed_now()
+                        )
                     )
-                    self._give(carry, mode)
-                    logs = _plain(results)
-                seconds = time.perf_counter() - began
+                    self._give(held, carry, mode)
+                    outputs = results if mode == "predict" else None
+                    self._keep_pace(program, stop - start, time.perf_counter() - began)
                 done += stop - start
-                if start > 0 or stop - start > 1 or seconds < _CHUNK_SECONDS:
-                    # The first call also compiles, so it says nothing about the pace.
-                    length = max(1, min(length * 8, int((stop - start) * _CHUNK_SECONDS / max(seconds, 1e-6))))
                 start = stop
+                if mode != "predict":
+                    logs = _plain(results)
                 if every_batch:
-                    getattr(callbacks, f"on_{mode}_batch_end")(done - 1, logs)
+                    batch_logs = (
+                        {"outputs": _rows_of_outputs(parts, outputs, block, start)} if mode == "predict" else logs
+                    )
+                    getattr(callbacks, f"on_{mode}_batch_end")(done - 1, batch_logs)
                 elif callbacks.watches_progress:
                     callbacks.on_progress(mode, done, logs)
-            if mode == "predict" and outputs is not None:
-                _collect(parts if parts is not None else [], outputs, block.rows)
-        if done == 0 and mode != "predict":
-            raise DataError(f"{'fit' if mode == 'train' else 'evaluate'}: the data gave no batch.")
+            _collect(parts, outputs, block.rows)
+            if self.stop_training and mode == "train":
+                break
+        if done == 0:
+            raise DataError(f"{_METHODS[mode]}: the data gave no batch.")
         return logs
 
-    def _seed_now(self) -> int:
+    def _pace(self, program: Any) -> int:
+        """Steps that one call should make."""
+        return int(self.__dict__.setdefault("_paces", {}).get(id(program), 1))
+
+    def _keep_pace(self, program: Any, steps: int, seconds: float) -> None:
+        """Learn the pace from a call; the first call of a program also compiles, and so says little."""
+        target = int(steps * _CHUNK_SECONDS / max(seconds, 1e-6))
+        pace = self._pace(program)
+        if steps >= pace or target < pace:
+            self._paces[id(program)] = max(1, min(8 * pace, target))
+
+    def _seed_now(self) -> Any:
         if "_seed" not in self.__dict__:
             self._seed = fresh_seed()
-        return self._seed
+        return np.uint32(self._seed)
 
-    def _exact(self, mode: str, data: Any, block: Any) -> dict[str, Any]:
-        """One step on rows of exactly this number."""
-        carry, results = K.wait(self._program(f"{mode}_exact", block)(self._take(mode), data, np.uint32(self._seed)))
-        self._give(carry, mode)
-        return _plain(results)
+    def _exact(self, mode: str, held: Held, data: Any, block: Any) -> Any:
+        """One step on rows of exactly this number: its logs or outputs."""
+        program = self._program(f"{mode}_exact", block, held)
+        carry, results = K.wait(program(self._take(held, mode), data, self._seed_now()))
+        self._give(held, carry, mode)
+        return results
 
     def _place(self, block: Any, resident: bool) -> tuple[Any, Any, int]:
         """The block's rows on the device, its order, and the number of rows it is filled up to."""
@@ -534,11 +552,17 @@ class Trainer:
 
     # --- programs ----------------------------------------------------------------------
 
-    def _program(self, kind: str, block: Any, capacity: int | None = None) -> Callable[..., Any]:
+    def _program(self, kind: str, block: Any, held: Held, capacity: int | None = None) -> Callable[..., Any]:
         """Compiled program of a kind; made anew when what it depends on has changed."""
         mode, _, exact = kind.partition("_")
-        held = self._held(mode)
-        key = (kind, None if exact else block.batch_size, capacity, tuple(held.params), id(self._objectives), *self._training_key(mode))
+        key = (
+            kind,
+            None if exact else block.batch_size,
+            capacity,
+            tuple(held.params),
+            id(self._objectives),
+            *self._training_key(mode),
+        )
         programs = self.__dict__.setdefault("_programs", {})
         if key not in programs:
             function = self._own_program if self._owns(mode) else self._stock_program
@@ -580,17 +604,19 @@ class Trainer:
         def run_exact(carry: Carry, data: Any, seed: Any) -> Any:
             return predict_step(self, held, carry, Batch(data[0], None, None, None), seed)
 
-        def run(carry: Carry, outputs: Any, data: Any, order: Any, start: Any, stop: Any, seed: Any) -> Any:
+        def run(carry: Carry, outputs: Any, data: Any, order: Any, start: Any, stop: Any, total: Any, seed: Any) -> Any:
             def step(values: Any, batch: Batch) -> Any:
                 carry, outputs, position = values
                 carry, new = predict_step(self, held, carry, batch, seed)
                 outputs = tree.map(
-                    lambda buffer, rows: K.slice_update(buffer, (position,) + (0,) * (K.ndim(buffer) - 1), rows), outputs, new
+                    lambda buffer, rows: K.slice_update(buffer, (position,) + (0,) * (K.ndim(buffer) - 1), rows),
+                    outputs,
+                    new,
                 )
                 return carry, outputs, position + batch_size
 
             values = (carry, outputs, K.cast(start * batch_size, "int32"))
-            carry, outputs, _ = many(step, batch_size, padded=False)(values, data, order, start, stop, None)
+            carry, outputs, _ = many(step, batch_size, padded=False)(values, data, order, start, stop, total)
             return carry, outputs
 
         return run_exact if exact else run
@@ -610,13 +636,15 @@ class Trainer:
             if exact:
                 carry, logs = step((carry, None), Batch(*data, None))
             else:
-                batch = tree.map(lambda leaf: None if leaf is None else K.take(leaf, K.zeros((batch_size,), "int32"), 0), data)
-                specs = infer(lambda carry, batch: step((carry, None), Batch(*batch, None))[1], (_specs(carry), _specs(batch)))
+                batch = tree.map(
+                    lambda leaf: None if leaf is None else K.take(leaf, K.zeros((batch_size,), "int32"), 0), data
+                )
+                specs = infer(
+                    lambda carry, batch: step((carry, None), Batch(*batch, None))[1], (_specs(carry), _specs(batch))
+                )
                 empty = tree.map(lambda spec: K.zeros(spec.shape, spec.dtype), specs)
                 carry, logs = many(step, batch_size, padded=False)((carry, empty), data, *rest[:-1])
-            with held.scope(carry, seed):
-                results = self.get_metrics_result()
-            return carry, (results if set(results) == set(logs) else logs)
+            return carry, logs
 
         return run
 
@@ -636,7 +664,10 @@ class Trainer:
             return False
         if mode == "predict":
             return True
-        plain = all(getattr(type(self), name) is getattr(Trainer, name) for name in ("compute_loss", "compute_metrics", "metrics"))
+        plain = all(
+            getattr(type(self), name) is getattr(Trainer, name)
+            for name in ("compute_loss", "compute_metrics", "metrics")
+        )
         return plain and not self._own_metrics() and self._need_compile("fit").row_wise
 
     # --- taking and giving -----------------------------------------------------------
@@ -666,9 +697,7 @@ class Trainer:
                     elif hasattr(leaf, "variables") and not isinstance(leaf, Trainer):
                         yield from leaf.variables
 
-    def _take(self, mode: str = "predict") -> Carry:
-        held = self._held(mode)
-
+    def _take(self, held: Held, mode: str) -> Carry:
         def values(variables: dict[str, Variable]) -> dict[str, Any]:
             return {path: variable.concrete for path, variable in variables.items()}
 
@@ -678,10 +707,13 @@ class Trainer:
         step = np.uint32(self.__dict__.get("_steps_made", 0))
         return Carry(values(held.params), values(held.state), slots, values(held.metrics), step)
 
-    def _give(self, carry: Carry, mode: str = "predict") -> None:
-        held = self._held(mode)
+    def _give(self, held: Held, carry: Carry, mode: str) -> None:
         with uninterrupted():
-            for variables, arrays in ((held.params, carry.params), (held.state, carry.state), (held.metrics, carry.metrics)):
+            for variables, arrays in (
+                (held.params, carry.params),
+                (held.state, carry.state),
+                (held.metrics, carry.metrics),
+            ):
                 for path, variable in variables.items():
                     variable.assign(arrays[path])
             if mode == "train":
@@ -763,7 +795,9 @@ class Trainer:
         variables = self.named_variables()  # type: ignore[attr-defined]
         missing = set(variables) ^ set(state["variables"])
         if missing:
-            raise ArgumentError(f"the state belongs to another model: {plural(len(missing), 'weight')} differ, such as {min(missing)!r}.")
+            raise ArgumentError(
+                f"the state belongs to another model: {plural(len(missing), 'weight')} differ, such as {min(missing)!r}."
+            )
         for path, variable in variables.items():
             variable.assign(state["variables"][path])
         if self.optimizer is not None and state.get("optimizer"):
@@ -815,7 +849,11 @@ def _plain(logs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _numbers(logs: Any) -> Any:
-    return {name: K.array(getattr(value, "value", value)) for name, value in logs.items()} if isinstance(logs, dict) else {}
+    return (
+        {name: K.array(getattr(value, "value", value)) for name, value in logs.items()}
+        if isinstance(logs, dict)
+        else {}
+    )
 
 
 def _specs(values: Any) -> Any:
@@ -825,6 +863,14 @@ def _specs(values: Any) -> Any:
 def _collect(parts: list[Any], outputs: Any, rows: int) -> None:
     if outputs is not None and rows:
         parts.append(tree.map(lambda leaf: np.asarray(K.to_numpy(leaf))[:rows], outputs))
+
+
+def _rows_of_outputs(parts: list[Any], outputs: Any, block: Any, stop: int) -> Any:
+    """Outputs of the last batch that ran."""
+    if outputs is None:
+        return parts[-1]
+    rows = slice((stop - 1) * block.batch_size, min(stop * block.batch_size, block.rows))
+    return tree.map(lambda leaf: np.asarray(K.to_numpy(leaf))[rows], outputs)
 
 
 def _filled(leaf: Any, capacity: int) -> Any:
@@ -856,7 +902,9 @@ def _whole(value: Any, name: str, least: int) -> int:
 
 def _check_verbose(verbose: Any) -> None:
     if verbose not in ("auto", 0, 1, 2):
-        raise ArgumentError(f"verbose is {verbose!r}; expected 'auto', 0 (silent), 1 (progress bar) or 2 (a line an epoch).{suggestion(verbose, ['auto']) if isinstance(verbose, str) else ''}")
+        raise ArgumentError(
+            f"verbose is {verbose!r}; expected 'auto', 0 (silent), 1 (progress bar) or 2 (a line an epoch).{suggestion(verbose, ['auto']) if isinstance(verbose, str) else ''}"
+        )
 
 
 def _verbosity(verbose: Any) -> int:

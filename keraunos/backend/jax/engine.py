@@ -249,7 +249,7 @@ class JaxEngine(Engine):
         xs: Any = None,
         length: int | None = None,
         reverse: bool = False,
-        unroll: bool = False,
+        unroll: int = 1,
     ) -> tuple[Any, Any]:
         return lax.scan(step, carry, xs, length=length, reverse=reverse, unroll=unroll)
 

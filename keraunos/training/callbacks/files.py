@@ -1,6 +1,7 @@
 """Callbacks that keep a run in files: checkpoints of the model, and a backup to go on from."""
 
 import contextlib
+import itertools
 import os
 import warnings
 from pathlib import Path
@@ -191,8 +192,7 @@ class BackupAndRestore(_EveryFewBatches):
         backup = self._read()
         if backup is None:
             return
-        self._check(backup["model"])
-        self.model.set_state_tree(backup["model"])
+        self.model.set_state_tree(self._fitted(backup["model"]))
         self._epoch = self.model._initial_epoch = backup["epoch"]
         for other, (kind, memory) in zip(self.others, backup["others"], strict=False):
             if type(other).__name__ == kind:
@@ -224,7 +224,7 @@ class BackupAndRestore(_EveryFewBatches):
         ]
         if self.double_checkpoint and self._latest.exists():
             os.replace(self._latest, self._previous)
-        write_state(self._latest, {"epoch": self._epoch, "model": self.model.get_state_tree(), "others": others})
+        write_state(self._latest, {"epoch": self._epoch, "model": self._state(), "others": others})
 
     def _read(self) -> Any:
         for path in (self._latest, self._previous):
@@ -238,18 +238,22 @@ class BackupAndRestore(_EveryFewBatches):
                 warnings.warn(f"BackupAndRestore: {error} Going on from the backup before.", stacklevel=4)
         return None
 
-    def _check(self, kept: Any) -> None:
-        mine, theirs = _shapes(self.model.get_state_tree()), _shapes(kept)
-        for path in [*mine, *theirs]:
-            if mine.get(path) != theirs.get(path):
+    def _state(self) -> dict[str, Any]:
+        """The model's state; metrics are left out, since they start anew with an epoch."""
+        return {name: part for name, part in self.model.get_state_tree().items() if name != "metrics"}
+
+    def _fitted(self, kept: Any) -> Any:
+        """The backup under the names of this model: those that were given by counting differ from run to run."""
+        ours = self._state()
+        for theirs, mine in itertools.zip_longest(_named_shapes(kept), _named_shapes(ours)):
+            if theirs is None or mine is None or theirs[1] != mine[1]:
+                kinds = [f"{pair[0]} of shape {pair[1]}" for pair in (theirs, mine) if pair is not None]
                 raise ArgumentError(
-                    f"BackupAndRestore: the backup in {str(self.backup_dir)!r} is of another model: the shape of "
-                    f"{path!r} is {theirs.get(path, 'missing')} there, {mine.get(path, 'missing')} in the model. "
-                    f"Give this run a backup_dir of its own, or delete that folder."
+                    f"BackupAndRestore: the backup in {str(self.backup_dir)!r} is of another model: "
+                    f"{' against '.join(kinds)}. Give this run a backup_dir of its own, or delete that folder."
                 )
+        return tree.unflatten(ours, tree.leaves(kept))
 
 
-def _shapes(state: Any) -> dict[str, tuple[int, ...]]:
-    """Shape of every array of a model's state by its path; metrics start anew anyway."""
-    kept = {name: part for name, part in state.items() if name != "metrics"}
-    return {"/".join(map(str, path)): np.shape(array) for path, array in tree.paths(kept)}
+def _named_shapes(state: Any) -> list[tuple[str, tuple[int, ...]]]:
+    return [("/".join(map(str, path)), np.shape(array)) for path, array in tree.paths(state)]

@@ -1,5 +1,6 @@
 """Event files for TensorBoard, written without TensorFlow."""
 
+import contextlib
 import os
 import time
 import warnings
@@ -117,7 +118,8 @@ class TensorBoard(Callback):
         values = dict(logs or {})
         if not values:
             return
-        values["learning_rate"] = float(self.model.optimizer.learning_rate)
+        with contextlib.suppress(UsageError):  # A rate inside an optax transformation cannot be read.
+            values["learning_rate"] = float(self.model.optimizer.learning_rate)
         if self.write_steps_per_second:
             seconds = max(time.perf_counter() - self._epoch_began, 1e-9)
             values["steps_per_second"] = (self._iterations() - self._iterations_before) / seconds

@@ -98,7 +98,7 @@ class StreamBatches(Batches):
         self._drawn, self._form = 0, ""
         self._iterator: Iterator[Any] | None = None
         raw = self._peek()
-        first = self._standard(raw, check_weights=False)
+        first = self._standard(raw)
         if class_weight is not None:
             self._weighting = class_weighting(class_weight, first[1], outputs, whole=False)
             first = self._standard(raw)
@@ -163,7 +163,7 @@ class StreamBatches(Batches):
         self._iterator = chain([first], iterator)
         return first
 
-    def _standard(self, item: Any, check_weights: bool = True) -> tuple[Any, Any, Any]:
+    def _standard(self, item: Any) -> tuple[Any, Any, Any]:
         """Trees of arrays from what the source yields."""
         self._drawn += 1
         where = f"batch {self._drawn} of {self._kind}: "
@@ -177,7 +177,7 @@ class StreamBatches(Batches):
         y = _dense(to_arrays(y, where + "y"))
         sample_weight = spread(y, _dense(to_arrays(sample_weight, where + "sample_weight")), self._outputs)
         check_rows(x, y, sample_weight, where)
-        if self._weighting is not None and check_weights:
+        if self._weighting is not None:
             sample_weight = self._weighting(y, sample_weight)
         batch = (x, y, sample_weight)
         if self._form not in ("", _form(batch)):
