@@ -121,6 +121,8 @@ def test_no_word_of_an_earlier_generation(path):
     for match in re.finditer(rf"(?<!\w)({'|'.join(OLD_WORDS)})(?!\w)", text):
         line = text.count("\n", 0, match.start()) + 1
         pytest.fail(f"{path.relative_to(PACKAGE)}:{line}: {match[0]!r} belongs in keraunos/eras")
+    if path.is_relative_to(PACKAGE / "backend"):
+        return  # `init` is what Keras 3 itself calls the start of a scan
     for node in ast.walk(ast.parse(text)):
         names = {node.arg} if isinstance(node, ast.arg) else set()
         if isinstance(node, ast.ClassDef):  # a field of a class is an argument of its constructor

@@ -18,6 +18,8 @@ from keraunos import layers, saving
 from keraunos.saving.hdf5 import read_hdf5
 from keraunos.utils.errors import ArgumentError, ModelFileError
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # those of real Keras
+
 X = np.random.default_rng(0).normal(size=(12, 4)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(12, 2)).astype("float32")
 

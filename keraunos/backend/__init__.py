@@ -91,4 +91,3 @@ class _Facade:
 
 
 K: Engine = cast(Engine, _Facade())
-

@@ -7,7 +7,19 @@ from keraunos.utils.errors import ArgumentError
 from keraunos.utils.text import suggestion
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-_NAMES = (*FLOATS, "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool", "mixed_float16", "mixed_bfloat16")
+_NAMES = (
+    *FLOATS,
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "bool",
+    "mixed_float16",
+    "mixed_bfloat16",
+)
 
 
 class DTypePolicy:

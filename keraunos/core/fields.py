@@ -82,7 +82,9 @@ def _constructor(cls: type) -> Callable[..., None]:
             if name not in known:
                 raise ArgumentError(f"{owner}: unknown argument {name!r}.{suggestion(name, known)}")
         if len(args) > len(fields):
-            raise ArgumentError(f"{owner} takes at most {len(fields)} positional arguments, but {len(args)} were given.")
+            raise ArgumentError(
+                f"{owner} takes at most {len(fields)} positional arguments, but {len(args)} were given."
+            )
         try:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError as error:

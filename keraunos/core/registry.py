@@ -87,7 +87,9 @@ class Table(Generic[T]):
             return identifier()
         if isinstance(identifier, self.base) or callable(identifier):
             return identifier
-        raise ArgumentError(f"expected a {self.kind}: a name, a config, or an object; not a {type(identifier).__name__}.")
+        raise ArgumentError(
+            f"expected a {self.kind}: a name, a config, or an object; not a {type(identifier).__name__}."
+        )
 
     def serialize(self, value: Any) -> Any:
         """Config of a member; the plain name for a built-in function."""

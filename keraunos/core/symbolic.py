@@ -103,7 +103,9 @@ class Node:
     def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any) -> None:
         self.operation, self.args, self.kwargs = operation, args, kwargs
         self.outputs = tree.map(
-            lambda spec: None if spec is None else SymbolicTensor(spec.shape, spec.dtype, unique_name("tensor"), node=self),
+            lambda spec: (
+                None if spec is None else SymbolicTensor(spec.shape, spec.dtype, unique_name("tensor"), node=self)
+            ),
             specs,
         )
 

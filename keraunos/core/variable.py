@@ -59,7 +59,9 @@ class Variable(Operand):
         constraint: Callable[[Any], Any] | None = None,
     ) -> None:
         if aggregation not in (None, "none", "mean", "sum", "only_first_replica"):
-            raise ArgumentError(f"Variable: aggregation is {aggregation!r}; expected none, mean, sum or only_first_replica.")
+            raise ArgumentError(
+                f"Variable: aggregation is {aggregation!r}; expected none, mean, sum or only_first_replica."
+            )
         self.name = name or "variable"
         self.path = self.name
         self.trainable, self.autocast, self.aggregation = trainable, autocast, aggregation

@@ -191,6 +191,8 @@ class RNN(Layer):
                 kept.assign(state)
         if self.return_sequences:
             last = _time_first(K.flip(outputs, 0) if self.go_backwards else outputs)
+        # A cell may have a policy of its own; what comes out is of the layer's type.
+        last, *states = tree.map(lambda x: K.cast(x, self.compute_dtype), [last, *states])
         return (last, *states) if self.return_state else last
 
     def _states_before(self, given: Any, batch_size: int) -> list[Any]:

@@ -173,7 +173,7 @@ class Bidirectional(Layer):
         if self.return_sequences:
             # The layer that runs backward gives its outputs last step first.
             backward = K.flip(backward, 1)
-        merged = self._merge(forward, backward)
+        merged = self._merge(K.cast(forward, self.compute_dtype), K.cast(backward, self.compute_dtype))
         if self.merge_mode is None:
             return (*merged, *states)
         return (merged, *states) if states else merged
@@ -277,7 +277,8 @@ class TimeDistributed(Wrapper):
 
     def _apply(self, inputs: Any, mask: Any, training: bool | None) -> Any:
         named = {} if mask is None or not self.layer._call_signature().mask else {"mask": mask}
-        return self.layer(inputs, training=training, **named)
+        outputs = self.layer(inputs, training=training, **named)
+        return tree.map(lambda y: K.cast(y, self.compute_dtype) if "float" in K.dtype(y) else y, outputs)
 
     def _rows_are_independent(self, training: bool | None) -> bool:
         """Whether steps may be merged into the batch without changing any number."""

@@ -32,7 +32,9 @@ def clone_model(
     """
     if model._graph is None and not isinstance(model, Sequential):
         if input_tensors is not None or clone_function is not None:
-            raise ArgumentError("clone_model: input_tensors and clone_function need a Sequential or Model(inputs, outputs).")
+            raise ArgumentError(
+                "clone_model: input_tensors and clone_function need a Sequential or Model(inputs, outputs)."
+            )
         return type(model).from_config(model.get_config())
     if input_tensors is not None and not is_symbolic(input_tensors):
         raise ArgumentError("clone_model: input_tensors are not symbolic; expected what Input() returns.")

@@ -37,7 +37,7 @@ def graph_config(model: Any) -> dict[str, Any]:
     calls: dict[int, list[Node]] = {}
     for node in graph.nodes:
         own = calls.setdefault(id(node.operation), [])
-        places[id(node)] = (node.operation.name, len(own) + _first_call(node.operation))
+        places[id(node)] = (node.operation.name, len(own))
         own.append(node)
     for leaf in tree.leaves(graph.inputs):
         places.setdefault(id(leaf.node) if leaf.node is not None else id(leaf), (leaf.name, 0))
@@ -46,6 +46,10 @@ def graph_config(model: Any) -> dict[str, Any]:
         name, number = places[id(leaf.node) if leaf.node is not None else id(leaf)]
         outputs = tree.leaves(leaf.node.outputs) if leaf.node is not None else [leaf]
         return [name, number, next(i for i, output in enumerate(outputs) if output is leaf)]
+
+    def end(leaf: SymbolicTensor) -> list[Any]:
+        name, number, index = place(leaf)
+        return [name, number + _own_call(leaf.node.operation if leaf.node is not None else None), index]
 
     def written(leaf: Any) -> Any:
         if not isinstance(leaf, SymbolicTensor):
@@ -66,8 +70,8 @@ def graph_config(model: Any) -> dict[str, Any]:
         "name": model.name,
         "trainable": model.trainable,
         "layers": layers,
-        "input_layers": _mapped(place, graph.inputs),
-        "output_layers": _mapped(place, graph.outputs),
+        "input_layers": _mapped(end, graph.inputs),
+        "output_layers": _mapped(end, graph.outputs),
     }
 
 
@@ -85,7 +89,7 @@ def _assemble(cls: type, config: Mapping[str, Any]) -> Any:
         operation = _operation(entry)
         name = entry.get("name", operation.name)
         operations[name] = operation
-        for number, call in enumerate(entry.get("inbound_nodes", []), _first_call(operation)):
+        for number, call in enumerate(entry.get("inbound_nodes", [])):
             waiting.append((name, number, call))
         if not entry.get("inbound_nodes"):
             outputs[name, 0] = tree.leaves(operation.output)
@@ -97,7 +101,9 @@ def _assemble(cls: type, config: Mapping[str, Any]) -> Any:
     while waiting:
         ready = [call for call in waiting if all(key in outputs for key in _needs(call[2]))]
         if not ready:
-            raise ArgumentError(f"the config has calls whose inputs nothing computes, such as one of {waiting[0][0]!r}.")
+            raise ArgumentError(
+                f"the config has calls whose inputs nothing computes, such as one of {waiting[0][0]!r}."
+            )
         for name, number, call in ready:
             args, kwargs = _read(call.get("args", []), tensor), _read(call.get("kwargs", {}), tensor)
             results = operations[name](*args, **kwargs)
@@ -105,7 +111,7 @@ def _assemble(cls: type, config: Mapping[str, Any]) -> Any:
         waiting = [call for call in waiting if (call[0], call[1]) not in outputs]
 
     def at(place: Any) -> Any:
-        return outputs[place[0], place[1]][place[2]]
+        return outputs[place[0], place[1] - _own_call(operations[place[0]])][place[2]]
 
     inputs = _places(config["input_layers"], at)
     model = cls(inputs=inputs, outputs=_places(config["output_layers"], at), name=config.get("name"))
@@ -114,8 +120,8 @@ def _assemble(cls: type, config: Mapping[str, Any]) -> Any:
     return model
 
 
-def _first_call(operation: Any) -> int:
-    """Number of the first call: Keras counts a functional model's own graph as call 0."""
+def _own_call(operation: Any) -> int:
+    """1 for a functional model: where a config lists inputs and outputs, Keras counts the model's own graph as a call."""
     return int(getattr(operation, "_graph", None) is not None and not hasattr(operation, "_stack"))
 
 
@@ -129,7 +135,9 @@ def _operation(entry: Mapping[str, Any]) -> Any:
         name for base in Engine.__mro__[1:] for name in vars(base) if not name.startswith("_")
     ]
     if function not in known:
-        raise ArgumentError(f"the config names an operation {function!r} that does not exist.{suggestion(function, known)}")
+        raise ArgumentError(
+            f"the config names an operation {function!r} that does not exist.{suggestion(function, known)}"
+        )
     return _Recorded(Operation(function, settings.get("name")))
 
 

@@ -52,7 +52,9 @@ class Model(Trainer, Layer):
         if ("inputs" in given) != ("outputs" in given):
             raise ArgumentError(f"{type(self).__name__}: give both inputs and outputs, or neither.")
         if type(self) is Model and "inputs" not in given:
-            raise ArgumentError("Model needs inputs and outputs: Model(inputs, outputs). Or subclass it and define call().")
+            raise ArgumentError(
+                "Model needs inputs and outputs: Model(inputs, outputs). Or subclass it and define call()."
+            )
         if type(self) is Model and kwargs.get("name") is None:
             from keraunos.core.naming import unique_name
 
@@ -112,7 +114,9 @@ class Model(Trainer, Layer):
         elif len(shape) == len(wanted) + 1 and shape[-1] == 1:
             value = K.squeeze(value, -1)
         shape = tuple(value.shape)
-        if len(shape) != len(wanted) or any(w is not None and s != w for s, w in zip(shape[1:], wanted[1:], strict=True)):
+        if len(shape) != len(wanted) or any(
+            w is not None and s != w for s, w in zip(shape[1:], wanted[1:], strict=True)
+        ):
             own = "one row" if len(shape) == len(wanted) else f"rank {len(shape)}"
             raise ShapeError(
                 f"{self.name}: the input {target.name!r} has shape {shape_text((None, *shape[1:]))}, but the model takes "
@@ -167,7 +171,9 @@ class Model(Trainer, Layer):
             raise ArgumentError("get_layer: give a name or an index, one of the two.")
         if index is not None:
             if not -len(self.layers) <= index < len(self.layers):
-                raise ArgumentError(f"get_layer: index {index} is out of range; the model has {plural(len(self.layers), 'layer')}.")
+                raise ArgumentError(
+                    f"get_layer: index {index} is out of range; the model has {plural(len(self.layers), 'layer')}."
+                )
             return self.layers[index]
         for layer in self.layers:
             if layer.name == name:
@@ -297,5 +303,3 @@ class Model(Trainer, Layer):
     def load_weights(self, filepath: Any, skip_mismatch: bool = False, **options: Any) -> None:
         """Read the weights from an HDF5 file."""
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **options)
-
-

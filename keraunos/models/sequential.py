@@ -66,7 +66,9 @@ class Sequential(Model):
             if shape is not None and all(size is None or isinstance(size, int) for size in shape):
                 self._stack.append(InputLayer(batch_shape=shape))
         elif self._stack and isinstance(layer, InputLayer):
-            raise ArgumentError(f"{self.name}: an Input must be the first layer, but {len(self._stack)} are there already.")
+            raise ArgumentError(
+                f"{self.name}: an Input must be the first layer, but {len(self._stack)} are there already."
+            )
         self._stack.append(layer)
         if rebuild:
             self._extend(layer)
@@ -129,7 +131,9 @@ class Sequential(Model):
             if not self._stack:
                 raise ArgumentError(f"{self.name}: has no layers. Add some with add().")
             if tree.is_nested(args[0]):
-                raise ShapeError(f"{self.name}: a Sequential takes one input, but several were given. Use Model(inputs, outputs).")
+                raise ShapeError(
+                    f"{self.name}: a Sequential takes one input, but several were given. Use Model(inputs, outputs)."
+                )
             shape = tuple(args[0].shape)
             if len(shape) < 2:
                 raise ShapeError(

@@ -137,7 +137,9 @@ def _name_cell(row: Row) -> str:
 def _shape_cell(row: Row) -> str:
     if row.shapes is None:
         return "?"
-    texts = ["(" + ", ".join(_coloured(s, _OPEN if s is None else _NUMBER) for s in shape) + ")" for shape in row.shapes]
+    texts = [
+        "(" + ", ".join(_coloured(s, _OPEN if s is None else _NUMBER) for s in shape) + ")" for shape in row.shapes
+    ]
     return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]".replace("[(", "\\[(", 1)
 
 

@@ -10,28 +10,48 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
 from keraunos.core import registry
+from keraunos.core.registry import (
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from keraunos.core.registry import deserialize as deserialize_keras_object
+from keraunos.core.registry import serialize as serialize_keras_object
 from keraunos.saving.archive import MEMBERS, read_archive, read_bytes, write_archive
 from keraunos.saving.config import SPARE_ELEMENTS, bounded_allocation, check_config, parse_json, unknown_classes, walk
-from keraunos.saving.hdf5 import Group, read_hdf5, write_hdf5
+from keraunos.saving.hdf5 import read_hdf5, write_hdf5
 from keraunos.saving.layouts import Plan, is_by_layer, objects, plan_by_layer, plan_state, save_by_layer, save_state
+from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ModelFileError
 from keraunos.utils.files import atomic_write
 
 __all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
     "inspect",
     "load_model",
     "load_weights",
     "model_from_json",
     "reduce_model",
+    "register_keras_serializable",
     "save_model",
     "save_weights",
+    "serialize_keras_object",
     "to_json",
 ]
 
+CustomObjectScope = custom_object_scope
 PathLike = str | os.PathLike[str]
 # The release of Keras whose format is written.
 _FORMAT = "3.15.1"
@@ -39,7 +59,7 @@ _FORMAT = "3.15.1"
 _ARRAYS_A_WEIGHT = 8
 
 
-def save_model(model: Any, filepath: PathLike, overwrite: bool = True) -> None:
+def save_model(model: Any, filepath: PathLike, overwrite: bool = True, include_optimizer: bool = True) -> None:
     """Write architecture, weights, compile arguments and optimizer state to a ``.keras`` file.
 
     The file takes the place of an older one only when it is complete, and real
@@ -49,12 +69,13 @@ def save_model(model: Any, filepath: PathLike, overwrite: bool = True) -> None:
         model: A model.
         filepath: Path that ends in ``.keras``.
         overwrite: Whether an existing file may be replaced.
+        include_optimizer: Whether to write the compile arguments and the optimizer's state.
 
     Raises:
         ArgumentError: The path has another ending, or exists while ``overwrite`` is false.
     """
     path = _target(filepath, (".keras",), overwrite, "save_weights() writes .weights.h5 and .h5 files.")
-    content = _pack(model)
+    content = _pack(model, include_optimizer)
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
@@ -134,15 +155,7 @@ def to_json(model: Any, **options: Any) -> str:
         model: A model.
         **options: Passed to ``json.dumps``, such as ``indent``.
     """
-    with registry.shared_objects():
-        config = registry.serialize(model)
-    try:
-        return json.dumps(config, allow_nan=False, **options)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(
-            f"{model.name}: the config cannot be written as JSON ({error}). Give your class a get_config() that returns "
-            "plain, finite values."
-        ) from None
+    return _text(model, _config_of(model), **options)
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -192,28 +205,49 @@ def inspect(filepath: PathLike, verbose: bool = True) -> dict[str, Any]:
 def reduce_model(model: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """What a model's ``__reduce__`` returns: pickling and copying go through the ``.keras`` format.
 
-    The classes of the user's own layers travel with it by reference, as pickle does.
+    The user's own classes and functions travel with it by reference, as pickle does.
     """
-    types = {type(item) for _, item in objects(model)}
-    known = {
-        member for table in registry.TABLES.values() for member in table.members.values() if isinstance(member, type)
-    }
-    return _restore, (_pack(model), {kind.__name__: kind for kind in types - known})
+    parts = [item for _, item in objects(model)]
+    values = [value for item in parts for value in vars(item).values()]
+    values += tree.leaves(getattr(model, "_compile_arguments", None) or {})
+    known = {id(member) for table in registry.TABLES.values() for member in table.members.values()}
+    own = [*(type(item) for item in parts), *(type(value) for value in values), *filter(isfunction, values)]
+    own = [item for item in own if id(item) not in known and (isfunction(item) or hasattr(item, "get_config"))]
+    return _restore, (_pack(model), {item.__name__: item for item in own})
 
 
 # --- the archive -------------------------------------------------------------------------
 
 
-def _pack(model: Any) -> bytes:
+def _pack(model: Any, include_optimizer: bool = True) -> bytes:
     weights, archive = io.BytesIO(), io.BytesIO()
-    write_hdf5(weights, save_state(model))
+    folder, config = save_state(model), _config_of(model)
     metadata: dict[str, Any] = {"keras_version": _FORMAT, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
-    if getattr(model, "compiled", False):
+    if not include_optimizer:
+        folder.pop("optimizer", None)
+        config["compile_config"] = {}
+    elif getattr(model, "compiled", False):
         # Real Keras reads no more of this file than the version.
         metadata["keraunos"] = model.get_counters()
-    contents = (json.dumps(metadata).encode(), to_json(model).encode(), weights.getvalue())
+    write_hdf5(weights, folder)
+    contents = (json.dumps(metadata).encode(), _text(model, config).encode(), weights.getvalue())
     write_archive(archive, dict(zip(MEMBERS, contents, strict=True)))
     return archive.getvalue()
+
+
+def _config_of(model: Any) -> dict[str, Any]:
+    with registry.shared_objects():
+        return registry.serialize(model)  # type: ignore[no-any-return]
+
+
+def _text(model: Any, config: Any, **options: Any) -> str:
+    try:
+        return json.dumps(config, allow_nan=False, **options)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"{model.name}: the config cannot be written as JSON ({error}). Give your class a get_config() that "
+            "returns plain, finite values."
+        ) from None
 
 
 def _unpack(data: bytes, name: str, custom_objects: Mapping[str, Any] | None, compile: bool) -> Any:

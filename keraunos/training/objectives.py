@@ -63,7 +63,10 @@ class Objectives:
                 )
             label = f"{name}: {_name(function)}" if many else _name(function)
             loss_functions.check_shapes(function, targets[name].shape, outputs[name].shape, label)
-        self.weights = {n: 1.0 if w is None else float(w) for n, w in _spread(loss_weights, names, "loss_weights", many, nested=False).items()}
+        self.weights = {
+            n: 1.0 if w is None else float(w)
+            for n, w in _spread(loss_weights, names, "loss_weights", many, nested=False).items()
+        }
         self.output_trackers = (
             {name: metric_functions.Mean(name=f"{name}_loss") for name in names if name in self.losses} if many else {}
         )
@@ -180,13 +183,17 @@ def _by_name(values: Any, names: Sequence[str], what: str, *, optional: bool = F
             return dict(values)
         unknown = [key for key in values if key not in names]
         if unknown:
-            raise DataError(f"{what} has the key {unknown[0]!r}, but the outputs are {list(names)}.{suggestion(unknown[0], names)}")
+            raise DataError(
+                f"{what} has the key {unknown[0]!r}, but the outputs are {list(names)}.{suggestion(unknown[0], names)}"
+            )
         return dict(values)
     flat = [values] if not isinstance(values, (list, tuple)) else tree.leaves(values)
     if what == "outputs" and len(names) != len(flat):
         names = [f"output_{i + 1}" for i in range(len(flat))]
     if len(flat) != len(names):
-        raise DataError(f"{plural(len(flat), 'array')} given as {what}, but the model has {plural(len(names), 'output')}: {list(names)}.")
+        raise DataError(
+            f"{plural(len(flat), 'array')} given as {what}, but the model has {plural(len(names), 'output')}: {list(names)}."
+        )
     return dict(zip(names, flat, strict=True))
 
 
@@ -211,10 +218,16 @@ def _spread(given: Any, names: Sequence[str], what: str, many: bool, *, nested: 
     if isinstance(given, (list, tuple)):
         if not many:
             return {names[0]: list(given)} if nested else {names[0]: _single(given, what)}
-        if nested and not any(isinstance(item, (list, tuple)) or item is None for item in given) and len(given) != len(names):
+        if (
+            nested
+            and not any(isinstance(item, (list, tuple)) or item is None for item in given)
+            and len(given) != len(names)
+        ):
             return {name: list(given) for name in names}
         if len(given) != len(names):
-            raise ArgumentError(f"compile: {what} has {len(given)} entries for {plural(len(names), 'output')} {list(names)}.")
+            raise ArgumentError(
+                f"compile: {what} has {len(given)} entries for {plural(len(names), 'output')} {list(names)}."
+            )
         return dict(zip(names, given, strict=True))
     return dict.fromkeys(names, given)
 

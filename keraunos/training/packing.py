@@ -26,7 +26,11 @@ class Packing:
     """
 
     def __init__(
-        self, variables: Mapping[str, Variable], kind: Callable[[Variable], Any] = lambda _: None, *, together: bool = True
+        self,
+        variables: Mapping[str, Variable],
+        kind: Callable[[Variable], Any] = lambda _: None,
+        *,
+        together: bool = True,
     ) -> None:
         self.together = together
         self.members: dict[str, list[str]] = {}

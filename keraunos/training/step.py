@@ -162,5 +162,3 @@ def many(step: Callable[[Any, Batch], Any], batch_size: int, *, padded: bool) ->
         return K.loop(body, carry, start, stop)
 
     return run
-
-

@@ -300,6 +300,8 @@ class Trainer:
         logs: dict[str, Any] = {}
         try:
             container.on_train_begin()
+            # A callback that restores an interrupted run says where to go on.
+            initial_epoch = self.__dict__.pop("_initial_epoch", None) or initial_epoch
             for epoch in range(initial_epoch, epochs):
                 container.on_epoch_begin(epoch)
                 logs = self._run("train", batches, container, self._epochs_made)
@@ -435,7 +437,7 @@ class Trainer:
         if whole:
             options["batch_size"] = _leading_size(x)
         return data_sources.make_batches(
-            x, y, sample_weight, seed=self.__dict__.get("_seed", 0), names=self._names("input"),
+            x, y, sample_weight, seed=lambda: self.__dict__.get("_seed", 0), names=self._names("input"),
             outputs=self._names("output"), **options,
         )  # fmt: skip
 
@@ -463,7 +465,9 @@ class Trainer:
             start = 0
             while start < steps and not (self.stop_training and every_batch and mode == "train"):
                 exact = start >= full
-                stop = steps if exact else min(full, start + (1 if every_batch else self._pace(program)))
+                # The first call of an epoch makes one step, so that a display has something to show at once.
+                single = every_batch or (done == 0 and callbacks.watches_progress)
+                stop = steps if exact else min(full, start + (1 if single else self._pace(program)))
                 if every_batch:
                     getattr(callbacks, f"on_{mode}_batch_begin")(done)
                 began = time.perf_counter()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keraunos.training.data.arrays import FileBatches, ResidentBatches, load_small
-from keraunos.training.data.batches import Batches, Block
+from keraunos.training.data.batches import Batches, Block, Seed
 from keraunos.training.data.checks import (
     check_finite,
     check_labels,
@@ -42,7 +42,7 @@ def make_batches(
     shuffle: bool | str = True,
     steps: int | None = None,
     class_weight: Any = None,
-    seed: int = 0,
+    seed: Seed = 0,
     names: Sequence[str] = (),
     outputs: Sequence[str] = (),
     purpose: str = "fit",
@@ -64,7 +64,7 @@ def make_batches(
             generator or loader keeps its own order.
         steps: Steps of an epoch; the next epoch goes on where one stopped.
         class_weight: ``{class: weight}``, ``"balanced"``, or one for each output.
-        seed: Seed of the order.
+        seed: Seed of the order, or a function that says it when an order is drawn.
         names: Names of the model's inputs, where known.
         outputs: Names of the model's outputs, where known.
         purpose: ``"fit"``, ``"evaluate"`` or ``"predict"``.

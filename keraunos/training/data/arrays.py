@@ -14,7 +14,7 @@ import numpy as np
 
 from keraunos.backend.spec import TensorSpec
 from keraunos.training.data.ahead import END, ReadAhead
-from keraunos.training.data.batches import Batches, Block, generator, portion, shuffled_starts, warn_if_short
+from keraunos.training.data.batches import Batches, Block, Seed, generator, portion, shuffled_starts, warn_if_short
 from keraunos.training.data.convert import Rows
 from keraunos.training.data.weights import Weighting
 from keraunos.utils import tree
@@ -34,13 +34,13 @@ class ResidentBatches(Batches):
         batch_size: Rows of a step.
         shuffle: ``True``, ``False`` or ``"batch"``.
         steps: Steps of an epoch; ``None`` for all rows.
-        seed: Seed of the order.
+        seed: Seed of the order, or a function that says it when an order is drawn.
     """
 
     resident = True
 
     def __init__(
-        self, data: tuple[Any, Any, Any], rows: int, batch_size: int, shuffle: bool | str, steps: int | None, seed: int
+        self, data: tuple[Any, Any, Any], rows: int, batch_size: int, shuffle: bool | str, steps: int | None, seed: Seed
     ) -> None:
         self.batch_size = min(batch_size, rows)
         self.spec = tree.map(spec_of, data)

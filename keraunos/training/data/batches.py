@@ -2,13 +2,16 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from keraunos.utils.text import plural
+
+# A number, or a function that says it when an order is drawn: a restored run takes over the seed of the old one.
+Seed = int | Callable[[], int]
 
 
 @dataclass
@@ -59,17 +62,18 @@ class Batches(ABC):
         return None
 
 
-def generator(seed: int, epoch: int, purpose: int = 0) -> np.random.Generator:
+def generator(seed: Seed, epoch: int, purpose: int = 0) -> np.random.Generator:
     """Random numbers that depend on seed, epoch and purpose only (Philox 4x64, Salmon et al. 2011).
 
     >>> int(generator(1, 2).integers(100)) == int(generator(1, 2).integers(100))
     True
     """
+    seed = seed() if callable(seed) else seed
     key = np.array([seed & 0xFFFFFFFFFFFFFFFF, epoch], dtype="uint64")
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, purpose]))
 
 
-def shuffled_starts(rows: int, size: int, seed: int, epoch: int, *, short_last: bool) -> np.ndarray:
+def shuffled_starts(rows: int, size: int, seed: Seed, epoch: int, *, short_last: bool) -> np.ndarray:
     """First rows of consecutive pieces of ``size`` rows, in shuffled order.
 
     With ``short_last`` the last piece keeps its place when it is short.

@@ -20,7 +20,7 @@ import numpy as np
 
 from keraunos.training.data.ahead import END, ReadAhead
 from keraunos.training.data.arrays import spec_of
-from keraunos.training.data.batches import Batches, Block, generator, warn_if_short
+from keraunos.training.data.batches import Batches, Block, Seed, generator, warn_if_short
 from keraunos.training.data.checks import check_rows
 from keraunos.training.data.convert import Rows, comes_from, is_array, to_arrays
 from keraunos.training.data.weights import Weighting, class_weighting, spread
@@ -65,7 +65,7 @@ class StreamBatches(Batches):
         shuffle: Whether a ``PyDataset`` is visited in shuffled order.
         steps: Steps of an epoch; ``None`` for as many as there are.
         class_weight: Class weights, applied batch by batch.
-        seed: Seed of the order.
+        seed: Seed of the order, or a function that says it when an order is drawn.
         inputs: Names of the model's inputs, where known.
         outputs: Names of the model's outputs, where known.
         purpose: ``"predict"`` wants only the inputs; other than ``"fit"``,
@@ -80,7 +80,7 @@ class StreamBatches(Batches):
         shuffle: bool = False,
         steps: int | None = None,
         class_weight: Any = None,
-        seed: int = 0,
+        seed: Seed = 0,
         inputs: Sequence[str] = (),
         outputs: Sequence[str] = (),
         purpose: str = "fit",
@@ -241,7 +241,7 @@ class Indexed:
 
     rewinds = True
 
-    def __init__(self, x: Any, shuffle: bool, seed: int) -> None:
+    def __init__(self, x: Any, shuffle: bool, seed: Seed) -> None:
         self._x, self._shuffle, self._seed = x, shuffle, seed
         self._workers = int(getattr(x, "workers", 1) or 1)
         self.ahead = max(int(getattr(x, "max_queue_size", 10) or 10), 1)

@@ -1,0 +1,11 @@
+"""Pictures of models and of their training.
+
+Each function returns the picture and, given a ``path``, writes it to a file.
+matplotlib is imported when the first curve is drawn, and none of its global
+settings is touched.
+"""
+
+from keraunos.plots.curves import history
+from keraunos.plots.regions import decision_boundary
+
+__all__ = ["decision_boundary", "history"]

@@ -1,0 +1,62 @@
+"""What all figures share: how they are made and written, and colours that everyone can tell apart."""
+
+import functools
+import io
+from pathlib import Path
+from typing import Any
+
+from keraunos.utils.errors import ArgumentError, KeraunosError
+
+# Okabe and Ito, "Color universal design", 2008, without black and yellow: told apart with any colour vision.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK, GREY, LIGHT = "#222222", "#666666", "#DDDDDD"
+
+
+class MissingPlotsError(KeraunosError, ImportError):
+    """A library that only pictures need is not installed."""
+
+
+def needed(module: str) -> Any:
+    """Import ``matplotlib`` or ``PIL``, or say how to install them."""
+    try:
+        return __import__(module, fromlist=["_"])
+    except ImportError as error:
+        library = module.partition(".")[0].replace("PIL", "pillow")
+        raise MissingPlotsError(f"pictures need {library}, which is not installed. Run: pip install keraunos[plots]") from error
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure of a size in inches, which no window and no global list knows."""
+    figure = needed("matplotlib.figure").Figure(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
+    needed("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
+    # A notebook shows what has this method, even where matplotlib's own set-up has not run.
+    figure._repr_png_ = functools.partial(png, figure)
+    return figure
+
+
+def png(figure: Any, dpi: int = 100) -> bytes:
+    """The figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def save(figure: Any, path: Any, dpi: int = 150) -> None:
+    """Write a figure to a file whose ending says the format, making its folder; equal figures give equal files."""
+    if path is None:
+        return
+    path = Path(path)
+    kind = path.suffix.lower().lstrip(".") or "png"
+    known = figure.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise ArgumentError(f"path is {str(path)!r}; pictures are written as {', '.join(sorted(known))}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    undated: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    figure.savefig(path, format=kind, dpi=dpi, metadata=undated.get(kind))
+
+
+def quiet(axes: Any) -> None:
+    """Take away what carries no data: the box around the axes, the ticks' black."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors=GREY, labelcolor=INK, labelsize=9)
