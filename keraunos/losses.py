@@ -226,7 +226,7 @@ class LossFunctionWrapper(Loss):
         refuse_unknown(self, kwargs)
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if fn is not None:
-            self.fn = fn  # type: ignore[misc]
+            self.fn = fn
             self._given = kwargs
         if type(self).call is LossFunctionWrapper.call:
             known = loss_class_of(self.fn) is not None
@@ -235,7 +235,7 @@ class LossFunctionWrapper(Loss):
     @property
     def arguments(self) -> dict[str, Any]:
         """What ``fn`` is given besides ``y_true`` and ``y_pred``."""
-        own = {name: getattr(self, name) for name in declared(self) if name not in ("reduction", "name", "dtype")}
+        own = {name: getattr(self, name) for name in self._fields if name not in ("reduction", "name", "dtype")}
         return {**own, **getattr(self, "_given", {})}
 
     row_wise = True
@@ -244,7 +244,7 @@ class LossFunctionWrapper(Loss):
         """``fn``, after an axis of size one at the end of one of the two has been evened out."""
         if not tree.is_nested(y_true) and not tree.is_nested(y_pred):
             y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
-        return self.fn(y_true, y_pred, **self.arguments)  # type: ignore[misc]
+        return self.fn(y_true, y_pred, **self.arguments)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments as plain data; the function by its name."""
@@ -1481,16 +1481,10 @@ def computing_dtype(dtype: Any) -> str:
     return floatx() if dtype is None else dtypes.get(dtype).compute_dtype
 
 
-def declared(owner: Configurable) -> Mapping[str, Any]:
-    """Arguments that a class declares, or that the class declares from which a user's own one derives."""
-    return next((c.__dict__["_fields"] for c in type(owner).__mro__ if c.__dict__.get("_fields")), {})
-
-
 def refuse_unknown(owner: Configurable, kwargs: Mapping[str, Any]) -> None:
     """Error for the first of ``kwargs``, where the class declares its arguments."""
-    known = declared(owner)
-    for name in kwargs if known else ():
-        raise ArgumentError(f"{type(owner).__name__}: unknown argument {name!r}.{suggestion(name, known)}")
+    for name in kwargs if owner._fields else ():
+        raise ArgumentError(f"{type(owner).__name__}: unknown argument {name!r}.{suggestion(name, owner._fields)}")
 
 
 def loss_class_of(function: Any) -> Any:

@@ -17,6 +17,9 @@ from keraunos.layers.layer import LAYERS
 Shared = Callable[[str], Path]
 FOLDER = Path(__file__).parents[2] / "shared" / "golden" / "k3"
 
+# Keras 3.15.1 adds up all partial sums of the support where Martins and Astudillo (2016), algorithm 1, take the last.
+WRONG = {"Activation_sparsemax"}
+
 
 def cases() -> list[Any]:
     """The cases whose layers all exist; one that only says why there are none."""
@@ -27,7 +30,7 @@ def cases() -> list[Any]:
     return [
         pytest.param(case, id=case["id"])
         for case in found
-        if "call" not in case and all(spec["class"] in LAYERS.members for spec in case["layers"])
+        if case["id"] not in WRONG and "call" not in case and all(spec["class"] in LAYERS.members for spec in case["layers"])
     ]
 
 
@@ -84,6 +87,5 @@ def test_outputs_and_gradients_are_the_recorded_ones(case: Any) -> None:
             assert kind != "gw" or len(names) == len(found)
             for gradient, name in zip(found, case[kind], strict=True):
                 np.testing.assert_allclose(gradient, arrays()[name], rtol=5e-5, atol=2e-5)
-    for key in ("y_training_phase",):
-        if key in case and not any(spec["class"].endswith(("Dropout", "Noise")) for spec in case["layers"]):
-            np.testing.assert_allclose(run(x, training=True)[0], arrays()[case[key]], rtol=2e-5, atol=2e-5)
+    if "y_training_phase" in case and not case["layers"][-1]["class"].endswith(("Dropout", "Noise")):
+        np.testing.assert_allclose(run(x, training=True)[0], arrays()[case["y_training_phase"]], rtol=2e-5, atol=2e-5)

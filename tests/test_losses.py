@@ -1,6 +1,7 @@
 """Losses: agreement with Keras 3, laws over the table, reductions, masks, padding, and messages."""
 
 import inspect
+import itertools
 import json
 import math
 
@@ -40,7 +41,10 @@ def _data():
         "label_logits": (labels, logits),
         "label_steps": (g.integers(0, C, (N, T)), sequence),
         "embedded": (labels % 2, unit),
-        "ctc": (np.array([[1, 2, 0], [3, 3, 0], [1, 0, 0], [2, 3, 1], [1, 1, 1], [2, 0, 0]]), g.normal(size=(N, 7, C)).astype(f)),
+        "ctc": (
+            np.array([[1, 2, 0], [3, 3, 0], [1, 0, 0], [2, 3, 1], [1, 1, 1], [2, 0, 0]]),
+            g.normal(size=(N, 7, C)).astype(f),
+        ),
     }  # fmt: skip
 
 
@@ -218,9 +222,14 @@ def test_config_round_trip_gives_an_equal_loss(name, kwargs, data):
     loss = make(name, kwargs, reduction="sum", name="mine")
     config = json.loads(json.dumps(losses.serialize(loss)))
     again = losses.deserialize(config)
-    assert type(again) is type(loss) and again.get_config() == loss.get_config() == config["config"]
-    assert config["module"] == "keras.losses" and again.reduction == "sum" and again.name == "mine"
-    assert {key: config["config"][key] for key in kwargs if key != "axis"} == {k: kwargs[k] for k in kwargs if k != "axis"}
+    assert type(again) is type(loss)
+    assert again.get_config() == loss.get_config() == config["config"]
+    assert config["module"] == "keras.losses"
+    assert again.reduction == "sum"
+    assert again.name == "mine"
+    assert {key: config["config"][key] for key in kwargs if key != "axis"} == {
+        k: kwargs[k] for k in kwargs if k != "axis"
+    }
 
 
 @pytest.mark.parametrize(("name", "kwargs", "data"), CASES, ids=IDS)
@@ -269,15 +278,17 @@ def test_a_loss_that_calls_itself_row_wise_is(name, kwargs, data):
 
 def test_rows_of_a_coupled_loss_are_refused():
     y, p = DATA["binary"]
-    with pytest.raises(ArgumentError, match=r"rows has shape \(6,\), but the loss values have shape \(\).*cannot be padded"):
+    with pytest.raises(ArgumentError, match=r"rows has shape \(6,\), but .* have shape \(\).*cannot be padded"):
         losses.Dice()(y, p, rows=np.ones(N))
 
 
 def test_which_losses_are_row_wise():
     coupled = {c.__name__ for c in CLASSES if not c().row_wise}
     assert coupled == {"Circle", "Dice", "Tversky"}
-    assert losses.Dice(axis=(1, 2)).row_wise and not losses.BinaryCrossentropy(axis=0).row_wise
-    assert losses.is_row_wise("mse", (None, 3)) and not losses.is_row_wise("mse", (None,))
+    assert losses.Dice(axis=(1, 2)).row_wise
+    assert not losses.BinaryCrossentropy(axis=0).row_wise
+    assert losses.is_row_wise("mse", (None, 3))
+    assert not losses.is_row_wise("mse", (None,))
     assert not losses.is_row_wise(lambda y, p: K.mean(p))
     assert losses.LossFunctionWrapper(losses.mean_squared_error).row_wise
 
@@ -368,7 +379,7 @@ def test_ctc_sums_over_all_alignments():
     probability = np.exp(logits[0]) / np.exp(logits[0]).sum(-1, keepdims=True)
     total = 0.0
     for path in np.ndindex(3, 3, 3, 3):
-        merged = [path[0], *(b for a, b in zip(path, path[1:], strict=False) if a != b)]
+        merged = [path[0], *(b for a, b in itertools.pairwise(path) if a != b)]
         if [label for label in merged if label] == [1, 1]:
             total += math.prod(probability[t, c] for t, c in enumerate(path))
     assert float(losses.ctc([[1, 1]], logits)[0]) == pytest.approx(-math.log(total), rel=1e-5)
@@ -411,7 +422,8 @@ def test_a_users_loss_class_from_the_keras_documentation_works():
     assert (loss.name, loss.reduction, loss.row_wise) == ("power", "sum_over_batch_size", False)
     assert float(loss(y, p)) == pytest.approx(np.mean(np.abs(y - p) ** 3), rel=1e-5)
     again = losses.deserialize(losses.serialize(loss), {"Power": Power})
-    assert isinstance(again, Power) and again.exponent == 3
+    assert isinstance(again, Power)
+    assert again.exponent == 3
 
 
 def test_a_users_function_becomes_a_loss_under_its_name():
@@ -420,7 +432,8 @@ def test_a_users_function_becomes_a_loss_under_its_name():
 
     loss = losses.as_loss(distance)
     y, p = DATA["real"]
-    assert loss.name == "distance" and not loss.row_wise
+    assert loss.name == "distance"
+    assert not loss.row_wise
     assert float(loss(y, p)) == pytest.approx(np.abs(y - p).sum(-1).mean(), rel=1e-5)
 
 
@@ -438,7 +451,8 @@ def test_a_wrapped_function_goes_through_its_config():
     again = losses.deserialize(losses.serialize(loss)) if "LossFunctionWrapper" in losses.table.members else None
     again = again or losses.LossFunctionWrapper.from_config(loss.get_config())
     y, p = DATA["real"]
-    assert float(again(y, p)) == float(loss(y, p)) and again.name == "h"
+    assert float(again(y, p)) == float(loss(y, p))
+    assert again.name == "h"
 
 
 def test_names_are_made_unique_as_in_keras():
@@ -458,7 +472,8 @@ def test_a_name_gives_the_function_and_a_class_name_an_object():
     config = {"class_name": "CategoricalCrossentropy", "config": {"from_logits": True}}
     assert losses.get(config).from_logits is True
     assert losses.get(None) is None
-    assert losses.as_loss("mse").name == "mse" and losses.as_loss("Huber").name == "huber_loss"
+    assert losses.as_loss("mse").name == "mse"
+    assert losses.as_loss("Huber").name == "huber_loss"
 
 
 def test_crossentropy_is_chosen_by_the_shapes():
@@ -481,12 +496,12 @@ FAULTS = [
         "sparse_categorical_crossentropy", (None, 10), (None, 10),
         r"One-hot labels need loss='categorical_crossentropy'; or turn them into integers with y.argmax\(-1\)",
     ),
-    ("sparse_categorical_crossentropy", (None, 3), (None, 10), r"must have the shape \(None,\), one for each set of 10"),
-    ("mse", (None, 3), (None, 5), r"^mean_squared_error: y has shape \(None, 3\), the outputs \(None, 5\)\. The two must"),
+    ("sparse_categorical_crossentropy", (None, 3), (None, 10), r"must have the shape \(None,\), one for each set"),
+    ("mse", (None, 3), (None, 5), r"^mean_squared_error: y has shape \(None, 3\), the outputs \(None, 5\)\. "),
     ("mse", (None, 3), (None, 7, 3), "the outputs have more axes: flatten or pool them, or check return_sequences"),
     ("mse", (None, 7, 3), (None, 3), "the labels have more axes"),
     ("mae", (4, 3), (5, 3), "The two must be equal"),
-    ("binary_crossentropy", (None, 1), (None, 2), "end the model with 1 unit and a sigmoid; for 2 classes use loss='sparse"),
+    ("binary_crossentropy", (None, 1), (None, 2), "with 1 unit and a sigmoid; for 2 classes use loss='sparse"),
     ("binary_crossentropy", (None, 5), (None, 1), "give the last layer 5 units, or y 1 columns"),
     ("ctc", (None, 5, 1), (None, 9, 4), r"CTC needs labels \(batch, labels\), padded with 0"),
     ("circle", (None, 5), (None, 9), "one integer label, and one vector, for each row"),
@@ -519,7 +534,7 @@ def test_shapes_that_broadcast_are_let_through():
 
 
 def test_one_class_gets_a_warning():
-    with pytest.warns(SyntaxWarning, match=r"have one class, so nothing can be learned. For two classes use loss='binary"):
+    with pytest.warns(SyntaxWarning, match="have one class, so nothing can be learned.* use loss='binary"):
         losses.check_shapes("categorical_crossentropy", (None, 1), (None, 1))
 
 

@@ -81,7 +81,6 @@ def small(k: Any) -> Any:
     layer = k.layers
     return k.Sequential([
         layer.Input((4, 3)),
-        layer.Masking(0.5),
         layer.Permute((2, 1)),
         layer.Conv1D(4, 2, dilation_rate=2, padding="causal"),
         layer.AveragePooling1D(1),
@@ -114,6 +113,13 @@ def operators(k: Any) -> Any:
     inputs = k.layers.Input((4,))
     hidden = k.layers.Dense(3)(inputs)
     return k.Model(inputs, k.ops.relu(hidden * 2.0 + 1.0) - hidden / 4.0)
+
+
+def functions(k: Any) -> Any:
+    inputs = k.layers.Input((4,))
+    hidden = k.layers.Dense(3)(inputs)
+    hidden = k.ops.concatenate([k.ops.abs(hidden), k.ops.softmax(hidden, axis=-1), hidden[:, 1:]], axis=-1)
+    return k.Model(inputs, k.ops.mean(k.ops.reshape(hidden, (-1, 2, 4)), axis=1, keepdims=True) ** 2)
 
 
 def dicts(k: Any) -> Any:
@@ -197,16 +203,15 @@ def test_our_hdf5_tree_is_that_of_real_keras(make: Any, keras: Any, tmp_path: Pa
     assert trees[0] == trees[1]
 
 
-def test_operators_on_symbolic_tensors_are_saved(tmp_path: Path) -> None:
-    model = operators(keraunos)
-    model.save(tmp_path / "m.keras")
-    np.testing.assert_array_equal(saving.load_model(tmp_path / "m.keras")(X), model(X))
-
-
-def test_we_read_operators_of_real_keras(keras: Any, tmp_path: Path) -> None:
-    theirs = operators(keras)
-    theirs.save(tmp_path / "m.keras")
-    np.testing.assert_allclose(saving.load_model(tmp_path / "m.keras")(X), theirs(X), atol=1e-6)
+@pytest.mark.parametrize("make", [operators, functions], ids=lambda make: make.__name__)
+def test_operations_on_symbolic_tensors_are_saved(make: Any, keras: Any, tmp_path: Path) -> None:
+    model = make(keraunos)
+    model.save(tmp_path / "ours.keras")
+    np.testing.assert_array_equal(saving.load_model(tmp_path / "ours.keras")(X), model(X))
+    np.testing.assert_allclose(keras.models.load_model(tmp_path / "ours.keras")(X), model(X), atol=1e-6)
+    theirs = make(keras)
+    theirs.save(tmp_path / "theirs.keras")
+    np.testing.assert_allclose(saving.load_model(tmp_path / "theirs.keras")(X), theirs(X), atol=1e-6)
 
 
 def test_files_of_the_collection_predict_as_recorded(shared: Callable[[str], Path]) -> None:
@@ -266,10 +271,12 @@ def trained(optimizer: Any = "adam", epochs: int = 0) -> Any:
 
 def averaged() -> Any:
     schedule = keraunos.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
-    return keraunos.optimizers.SGD(schedule, momentum=0.9, use_ema=True, clipnorm=1.0, weight_decay=0.01)
+    return keraunos.optimizers.SGD(
+        schedule, momentum=0.9, clipnorm=1.0, weight_decay=0.01, gradient_accumulation_steps=2
+    )
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "nadam", averaged], ids=str)
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "nadam", averaged])
 def test_two_and_two_epochs_are_four_bit_for_bit(optimizer: Any, tmp_path: Path) -> None:
     whole = trained(optimizer, epochs=4)
     trained(optimizer, epochs=2).save(tmp_path / "half.keras")
@@ -492,17 +499,6 @@ def test_one_layer_in_two_models_stays_one(tmp_path: Path) -> None:
     assert again.count_params() == model.count_params() == 20
 
 
-def test_real_keras_keeps_one_layer_in_two_models(keras: Any, tmp_path: Path) -> None:
-    layer = keras.layers.Dense(4)
-    stacks = [keras.Sequential([keras.layers.Input((4,)), layer], name=name) for name in ("first", "second")]
-    inputs = keras.layers.Input((4,))
-    model = keras.Model(inputs, stacks[1](stacks[0](inputs)))
-    model.save(tmp_path / "m.keras")
-    again = saving.load_model(tmp_path / "m.keras")
-    np.testing.assert_allclose(again(X), model(X), atol=1e-6)
-    assert again.count_params() == 20
-
-
 # --- weights that do not fit ----------------------------------------------------------------------
 
 
@@ -586,7 +582,7 @@ def test_long_lists_of_names_are_cut_into_parts(keras: Any, tmp_path: Path) -> N
     assert same_weights(model, other)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_other_types_of_weights_come_back(dtype: str, tmp_path: Path) -> None:
     model = keraunos.Sequential([layers.Input((4,)), layers.Dense(2, dtype=dtype)])
     for ending in (".weights.h5", ".h5"):

@@ -52,7 +52,7 @@ def test_verbosity_callbacks_and_chunks_change_no_bit(capsys, monkeypatch):
         ({"verbose": 2}, 0.1),
         ({"verbose": 0, "callbacks": [EveryBatch()]}, 0.1),
     ):
-        monkeypatch.setattr("keraunos.training.trainer._CHUNK_SECONDS", chunk)
+        monkeypatch.setattr("keraunos.training.running._CHUNK_SECONDS", chunk)
         model = small()
         history = model.fit(X, Y, epochs=3, batch_size=16, **options)
         results.append((state(model), history.history))

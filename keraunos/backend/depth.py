@@ -16,7 +16,7 @@ class Depth(NamedTuple):
     loops: int = 0
 
 
-_depth: contextvars.ContextVar[Depth] = contextvars.ContextVar("depth", default=Depth())
+_depth: contextvars.ContextVar[Depth] = contextvars.ContextVar("depth", default=Depth())  # noqa: B039
 
 # Verbs that hand their function values which must not leave it, and whether it runs many times.
 VERBS = {
@@ -28,6 +28,8 @@ VERBS = {
     "while_loop": True,
     "cond": False,
     "value_and_gradient": False,
+    "compile": False,
+    "abstract": False,
 }
 
 

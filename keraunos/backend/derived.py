@@ -1,5 +1,6 @@
 """Operations that follow from an engine's primitives; an engine may override any of them."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -269,7 +270,7 @@ class DerivedOperations:
         else:
             bounds = [0, *(int(index) for index in indices_or_sections), size]
         before = (slice(None),) * axis
-        return [self.get_item(x, (*before, slice(a, b))) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [self.get_item(x, (*before, slice(a, b))) for a, b in itertools.pairwise(bounds)]
 
     def hstack(self, xs: Sequence[Tensor]) -> Tensor:
         """Join along the second axis (the first of vectors)."""

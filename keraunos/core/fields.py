@@ -9,6 +9,7 @@ the fields back. Arguments that every class of a family takes (``name``,
 """
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_args, get_origin
@@ -39,7 +40,7 @@ class Configurable:
         super().__init_subclass__(**kwargs)
         own = {
             name: (_field(annotation), cls.__dict__.get(name, _MISSING))
-            for name, annotation in cls.__dict__.get("__annotations__", {}).items()
+            for name, annotation in inspect.get_annotations(cls).items()
             if not name.startswith("_") and get_origin(annotation) is not ClassVar and annotation is not ClassVar
         }
         if "__init__" in cls.__dict__:
@@ -47,7 +48,7 @@ class Configurable:
         if own:
             # A class that declares every argument again decides their order too.
             cls._fields = own if own.keys() >= cls._fields.keys() else {**cls._fields, **own}
-            cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
+            cls.__init__ = _constructor(cls)  # type: ignore[method-assign, misc]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain data, from which ``from_config`` makes an equal object."""
@@ -68,7 +69,7 @@ def _constructor(cls: type) -> Callable[..., None]:
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
         for name, (_, default) in fields.items()
     ]
-    for earlier, later in zip(positional, positional[1:], strict=False):
+    for earlier, later in itertools.pairwise(positional):
         if earlier.default is not _MISSING and later.default is _MISSING:
             raise TypeError(f"{cls.__name__}: {later.name} has no default but follows {earlier.name}, which has one")
     open_ended = any(p.kind is p.VAR_KEYWORD for p in inherited.values()) and base is not object

@@ -10,8 +10,11 @@ import contextlib
 import contextvars
 import importlib
 import inspect
+import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
+
+import numpy as np
 
 from keraunos.utils.errors import ArgumentError, UnknownNameError
 from keraunos.utils.text import snake_case, suggestion
@@ -21,7 +24,8 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 TABLES: dict[str, "Table[Any]"] = {}
 _registered: dict[str, Any] = {}
-_custom: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("custom_objects", default={})
+_none: Mapping[str, Any] = types.MappingProxyType({})
+_custom: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("custom_objects", default=_none)
 _shared: contextvars.ContextVar[dict[Any, Any] | None] = contextvars.ContextVar("shared_objects", default=None)
 # Modules that fill the tables; ``import keraunos`` loads none of them.
 _PROVIDERS = (
@@ -123,16 +127,21 @@ def serialize(value: Any) -> Any:
         if any(table.members.get(name) is value for table in TABLES.values()):
             return name
         return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+    if isinstance(value, slice):
+        ends = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"class_name": "__slice__", "config": plain(ends)}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if hasattr(value, "__array__") and np.ndim(value) > 0:
+        array = np.asarray(value)
+        return {"class_name": "__numpy__", "config": {"value": array.tolist(), "dtype": array.dtype.name}}
     return plain(value)
 
 
 def _serialize_object(value: Any) -> dict[str, Any]:
     shared = _shared.get()
     if shared is not None and id(value) in shared:
-        # A second place of the same object: both configs carry its number, so that loading makes it once.
-        first: dict[str, Any] = shared[id(value)][1]
-        first["shared_object_id"] = id(value)
-        return dict(first)
+        return dict(shared[id(value)][1])
     name = type(value).__name__
     table = next((t for t in TABLES.values() if t.members.get(name) is type(value)), None)
     config: dict[str, Any] = {
@@ -148,13 +157,14 @@ def _serialize_object(value: Any) -> dict[str, Any]:
         if content:
             config[part] = serialize(content)
     if shared is not None and hasattr(value, "variables"):
+        config["shared_object_id"] = len(shared) + 1
         shared[id(value)] = (value, config)
     return config
 
 
 @contextlib.contextmanager
 def shared_objects() -> Iterator[None]:
-    """Within the block, an object that is serialized in two places is one object again after loading."""
+    """Within the block, places of one object get one number, and are one object again after loading."""
     token = _shared.set({})
     try:
         yield
@@ -174,6 +184,8 @@ def deserialize(
         if "class_name" not in config:
             return {key: deserialize(item) for key, item in config.items()}
         name, arguments = config["class_name"], config.get("config", {})
+        if name in VALUES:
+            return _value(str(name), arguments)
         if name == "function":
             return find_function(config, table)
         member = find_member(config, table)
@@ -190,6 +202,20 @@ def deserialize(
         if shared is not None and number is not None and hasattr(made, "variables"):
             shared[number] = made
         return made
+
+
+# Values that JSON cannot hold, in Keras' spelling.
+VALUES = ("__slice__", "__ellipsis__", "__numpy__", "__tensor__")
+
+
+def _value(name: str, arguments: Any) -> Any:
+    if name == "__ellipsis__":
+        return ...
+    if name == "__slice__":
+        return slice(*(arguments.get(end) for end in ("start", "stop", "step")))
+    if np.dtype(arguments["dtype"]).kind not in "biuf":
+        raise ArgumentError(f"an array of {arguments['dtype']!r} in a config; expected numbers.")
+    return np.asarray(arguments["value"], arguments["dtype"])
 
 
 def find_table(config: Mapping[str, Any]) -> "Table[Any]":

@@ -50,6 +50,7 @@ class Scope:
         self.losses: list[tuple[Any, Any]] = []
         self.parent: Scope | None = None
         self.rows: Any = None  # which rows of the batch are real (1) and which padding (0); None: all are real
+        self.guesses = False  # whether sizes in this trace stand for open ones (see symbolic.infer)
         self._masks: dict[int, tuple[Any, Any]] = {}
         self._keys_given = 0
 
@@ -114,6 +115,14 @@ class Scope:
 def current_scope() -> Scope | None:
     """The Scope of the trace that is on, or ``None`` in eager code."""
     return _current.get()
+
+
+def sizes_are_guesses() -> bool:
+    """Whether the trace that is on only infers shapes, with made-up sizes in place of open ones."""
+    scope = _current.get()
+    while scope is not None and not scope.guesses:
+        scope = scope.parent
+    return scope is not None
 
 
 @contextlib.contextmanager

@@ -128,19 +128,21 @@ def infer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     """
     arguments = (args, kwargs or {})
     stands = [leaf for leaf in tree.leaves(arguments) if isinstance(leaf, (SymbolicTensor, TensorSpec))]
+    known = all(None not in stand.shape for stand in stands)
 
     def run(*tensors: Any) -> Any:
         remaining = iter(tensors)
         filled_args, filled_kwargs = tree.map(
             lambda leaf: next(remaining) if isinstance(leaf, (SymbolicTensor, TensorSpec)) else leaf, arguments
         )
-        with Scope(strict=False, key=K.random_key(0)):
+        with Scope(strict=False, key=K.random_key(0)) as scope:
+            scope.guesses = not known
             return function(*filled_args, **filled_kwargs)
 
     def trial(size: int) -> Any:
         return K.abstract(run, *(TensorSpec([s or size for s in stand.shape], stand.dtype) for stand in stands))
 
-    if all(None not in stand.shape for stand in stands):
+    if known:
         return trial(1)
     return tree.map(_agreed, *(trial(size) for size in _TRIAL_SIZES))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keraunos.backend import K, Operand
+from keraunos.backend.depth import depth
 from keraunos.core.scope import current_scope
 from keraunos.utils import tree
 from keraunos.utils.config import floatx
@@ -100,7 +101,8 @@ class Variable(Operand):
     @property
     def concrete(self) -> Any:
         """The present value, whatever trace is on."""
-        if current_scope() is None and isinstance(self._value, np.ndarray):
+        # Inside a trace, the array would become a part of the trace, which must not be kept.
+        if current_scope() is None and not depth().traces and isinstance(self._value, np.ndarray):
             self._value = K.array(self._value, self.dtype)
         return self._value
 

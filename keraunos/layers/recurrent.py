@@ -8,7 +8,7 @@ import numpy as np
 from keraunos.backend import K
 from keraunos.core import registry
 from keraunos.core.fields import Field, PositiveInt, Rate, choice
-from keraunos.core.scope import next_key
+from keraunos.core.scope import next_key, sizes_are_guesses
 from keraunos.core.variable import Variable
 from keraunos.layers.arguments import Activation, Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
@@ -129,10 +129,10 @@ class RNN(Layer):
         if isinstance(self.cell, (GatedCell, StackedRNNCells)):
             self.input_spec = SequenceSpec(ndim=len(shape), axes={-1: shape[-1]})
         if self.stateful:
-            if shape[0] is None:
+            if shape[0] is None or sizes_are_guesses():
                 raise ShapeError(
                     f"{self.name}: stateful=True keeps a state for each row of a batch, but the batch size is not "
-                    f"known: inputs have shape {shape_text(shape)}. Give it: Input(batch_shape=(32, ...)), or "
+                    f"known: inputs have shape {shape_text((None, *shape[1:]))}. Give it: Input(batch_shape=(32, ...)), or "
                     "batch_size=32 in Input."
                 )
             self._keep_states(shape[0])
@@ -186,7 +186,7 @@ class RNN(Layer):
             zeros=self.zero_output_for_mask,
             how={"reverse": self.go_backwards, "unroll": self.unroll},
         )
-        if self.states is not None:
+        if self._keeps():
             for kept, state in zip(tree.leaves(self.states), tree.leaves(states), strict=True):
                 kept.assign(state)
         if self.return_sequences:
@@ -195,17 +195,19 @@ class RNN(Layer):
         last, *states = tree.map(lambda x: K.cast(x, self.compute_dtype), [last, *states])
         return (last, *states) if self.return_state else last
 
+    def _keeps(self) -> bool:
+        """Whether states are read and written; not where only shapes are inferred."""
+        return self.states is not None and not sizes_are_guesses()
+
     def _states_before(self, given: Any, batch_size: int) -> list[Any]:
-        if self.states is not None:
-            kept = tree.leaves(self.states)
-            if kept[0].shape[0] != batch_size:
-                raise ShapeError(
-                    f"{self.name}: stateful=True keeps states of {plural(kept[0].shape[0], 'row')}, but this batch has "
-                    f"{batch_size}. Give batches of one size, such as batch_size={kept[0].shape[0]}, and a number of "
-                    "rows that it divides."
-                )
         start = self.get_initial_state(batch_size)
-        if given is None:
+        kept = tree.leaves(self.states)[0].shape[0] if self._keeps() else batch_size
+        if kept != batch_size:
+            raise ShapeError(
+                f"{self.name}: stateful=True keeps states of {plural(kept, 'row')}, but this batch has {batch_size}. "
+                f"Give batches of one size, such as batch_size={kept}, and a number of rows that it divides."
+            )
+        if given is None and self._keeps():
             given = self.states
         if given is None:
             return start

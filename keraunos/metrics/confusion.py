@@ -115,7 +115,7 @@ class _Count(_Confusion):
 
     def result(self) -> Any:
         """The sum of weights; one for each threshold where several were given."""
-        return self._single(self.accumulator.value)  # type: ignore[attr-defined]
+        return self._single(self.accumulator.value)
 
 
 @table.register("tp")
@@ -201,7 +201,7 @@ class Precision(_Confusion):
 
     def result(self) -> Any:
         """Precision; 0 where nothing was predicted as 1."""
-        return self._single(_ratio(self.true_positives, self.false_positives))  # type: ignore[attr-defined]
+        return self._single(_ratio(self.true_positives, self.false_positives))
 
 
 @table.register()
@@ -222,7 +222,7 @@ class Recall(_Confusion):
 
     def result(self) -> Any:
         """Recall; 0 where there is no label 1."""
-        return self._single(_ratio(self.true_positives, self.false_negatives))  # type: ignore[attr-defined]
+        return self._single(_ratio(self.true_positives, self.false_negatives))
 
 
 # --- one quantity where another is large enough -------------------------------------------
@@ -242,7 +242,7 @@ class _AtThreshold(_Confusion):
     wanted: ClassVar[str]
 
     def _levels(self) -> Sequence[float]:
-        count = self.num_thresholds  # type: ignore[attr-defined]
+        count = self.num_thresholds
         return [0.5] if count == 1 else np.linspace(0.0, 1.0, count).tolist()
 
     def _ratio_of(self, name: str) -> Any:
@@ -424,8 +424,8 @@ class AUC(_Confusion):
     def result(self) -> Any:
         """The area; of several columns their weighted mean."""
         self._need_state("true_positives")
-        tp, fp = self.true_positives.value, self.false_positives.value  # type: ignore[attr-defined]
-        tn, fn = self.true_negatives.value, self.false_negatives.value  # type: ignore[attr-defined]
+        tp, fp = self.true_positives.value, self.false_positives.value
+        tn, fn = self.true_negatives.value, self.false_negatives.value
         if self.curve == "PR" and self.summation_method == "interpolation":
             area = K.sum(_interpolated(tp, fp, fn), 0)
         else:

@@ -100,13 +100,13 @@ class FBetaScore(Metric):
     def result(self) -> Any:
         """The score: one for each class where ``average`` is ``None``."""
         self._need_state("true_positives")
-        hits = self.true_positives  # type: ignore[attr-defined]
-        precision = hits / (hits + self.false_positives + epsilon())  # type: ignore[attr-defined]
-        recall = hits / (hits + self.false_negatives + epsilon())  # type: ignore[attr-defined]
+        hits = self.true_positives
+        precision = hits / (hits + self.false_positives + epsilon())
+        recall = hits / (hits + self.false_negatives + epsilon())
         square = self.beta**2
         score = (1.0 + square) * precision * recall / (square * precision + recall + epsilon())
         if self.average == "weighted":
-            share = self.intermediate_weights / (K.sum(self.intermediate_weights) + epsilon())  # type: ignore[attr-defined]
+            share = self.intermediate_weights / (K.sum(self.intermediate_weights) + epsilon())
             return K.sum(score * share)
         return score if self.average is None else K.mean(score)
 
@@ -136,4 +136,4 @@ class F1Score(FBetaScore):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments as plain data."""
-        return {**super().get_config(), "average": self.average, "threshold": self.threshold}
+        return {key: value for key, value in super().get_config().items() if key != "beta"}

@@ -130,17 +130,17 @@ class MeanMetricWrapper(Mean):
         refuse_unknown(self, kwargs)
         super().__init__(name=name, dtype=dtype)
         if fn is not None:
-            self.fn = fn  # type: ignore[misc]
+            self.fn = fn
             self._given = kwargs
             if loss_class_of(fn) is not None:
-                self.direction = "down"  # type: ignore[misc]
+                self.direction = "down"
         if type(self).update_state is MeanMetricWrapper.update_state:
             self.row_wise = self._of_rows()
 
     @property
     def arguments(self) -> dict[str, Any]:
         """What ``fn`` is given besides ``y_true`` and ``y_pred``."""
-        own = {name: getattr(self, name) for name in losses.declared(self) if name not in ("name", "dtype")}
+        own = {name: getattr(self, name) for name in self._fields if name not in ("name", "dtype")}
         return {**own, **getattr(self, "_given", {})}
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -154,7 +154,7 @@ class MeanMetricWrapper(Mean):
         mask = get_mask(y_pred)
         if self.fn in _MEANS and len(K.shape(y_true)) == len(K.shape(y_pred)) == 1:
             y_true, y_pred = K.array(y_true)[:, None], K.array(y_pred)[:, None]
-        values = self.fn(y_true, y_pred, **self.arguments)  # type: ignore[misc]
+        values = self.fn(y_true, y_pred, **self.arguments)
         weight = merge_mask(sample_weight, mask, self.dtype)
         super().update_state(values, merge_mask(weight, self.valid(y_true, y_pred), self.dtype))
 

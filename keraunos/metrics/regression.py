@@ -172,7 +172,7 @@ class _Correlation(MeanMetricWrapper, _Moments):
     row_wise = True
 
     def _over_rows(self, shape: Any) -> bool:
-        return isinstance(self.axis, int) and self.axis % max(len(shape), 1) == 0  # type: ignore[attr-defined]
+        return isinstance(self.axis, int) and self.axis % max(len(shape), 1) == 0
 
     def build(self, y_true_shape: Any, y_pred_shape: Any) -> None:
         """Make the sums for each column, where the correlation is over the rows."""
@@ -192,7 +192,7 @@ class _Correlation(MeanMetricWrapper, _Moments):
         return K.mean(self._of_columns()) if "together" in self.__dict__ else super().result()
 
     def _of_columns(self) -> Any:
-        return K.divide_no_nan(self.together, K.sqrt(self.spread_true * self.spread_pred))  # type: ignore[attr-defined]
+        return K.divide_no_nan(self.together, K.sqrt(self.spread_true * self.spread_pred))
 
 
 @table.register("pearson")

@@ -1,29 +1,35 @@
 """The config of a functional model: its layers, and which tensors each of their calls took."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from keraunos.backend import Engine
+from keraunos.backend.depth import VERBS
 from keraunos.core import registry
-from keraunos.core.symbolic import Node, Operation, SymbolicTensor
+from keraunos.core.symbolic import Node, Operation, SymbolicTensor, record
 from keraunos.layers.layer import Layer
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.text import snake_case, suggestion
 
 _TENSOR = "__keras_tensor__"
+# Arguments of operations that Keras counts as tensors, whatever they are.
+_TENSORS = frozenset({"x", "x1", "x2", "xs", "y", "inputs", "tensors", "condition", "key", "indices"})
+# Operations whose class Keras does not name after the function, and modules other than ``numpy``.
+_CLASSES = {"Absolute": "abs", "TrueDivide": "divide", "NotEqual": "not_equal"}
+_KERAS_MODULES = {
+    "core": {"Cast", "Unstack", "Slice"},
+    "math": {"Erf", "Erfinv", "Logsumexp", "Rsqrt", "TopK", "SegmentSum", "SegmentMax"},
+    "nn": {
+        *("Relu", "Relu6", "Sigmoid", "Softplus", "Softsign", "Silu", "LogSigmoid", "LeakyRelu", "HardSigmoid"),
+        *("HardSilu", "Elu", "Selu", "Gelu", "Softmax", "LogSoftmax", "OneHot", "Celu", "TanhShrink", "SoftShrink"),
+    },
+}
 
 
 def layer_config(layer: Any) -> dict[str, Any]:
     """Config of a layer, with the shapes that it was built for."""
-    if isinstance(layer, Operation):
-        words = "".join(word.capitalize() for word in layer.function.split("_"))
-        return {
-            "module": "keras.ops",
-            "class_name": words,
-            "config": {"name": layer.name, "function": layer.function},
-            "registered_name": words,
-        }
     config: dict[str, Any] = registry.serialize(layer)
     if isinstance(layer, Layer) and layer.built and layer.get_build_config():
         config["build_config"] = registry.serialize(layer.get_build_config())
@@ -61,11 +67,16 @@ def graph_config(model: Any) -> dict[str, Any]:
 
     layers = []
     for operation in graph.operations:
+        own = calls.get(id(operation), [])
+        if isinstance(operation, Operation):
+            config, own_calls = _operation_config(own[0])
+        else:
+            config, own_calls = layer_config(operation), [(node.args, node.kwargs) for node in own]
         nodes = [
-            {"args": [_mapped(written, arg) for arg in node.args], "kwargs": _mapped(written, node.kwargs)}
-            for node in calls.get(id(operation), [])
+            {"args": [_mapped(written, arg) for arg in args], "kwargs": _mapped(written, kwargs)}
+            for args, kwargs in own_calls
         ]
-        layers.append({**layer_config(operation), "name": operation.name, "inbound_nodes": nodes})
+        layers.append({**config, "name": operation.name, "inbound_nodes": nodes})
     return {
         "name": model.name,
         "trainable": model.trainable,
@@ -99,16 +110,16 @@ def _assemble(cls: type, config: Mapping[str, Any]) -> Any:
         return outputs[name, number][index]
 
     while waiting:
-        ready = [call for call in waiting if all(key in outputs for key in _needs(call[2]))]
-        if not ready:
-            raise ArgumentError(
-                f"the config has calls whose inputs nothing computes, such as one of {waiting[0][0]!r}."
-            )
-        for name, number, call in ready:
-            args, kwargs = _read(call.get("args", []), tensor), _read(call.get("kwargs", {}), tensor)
-            results = operations[name](*args, **kwargs)
-            outputs[name, number] = tree.leaves(results)
-        waiting = [call for call in waiting if (call[0], call[1]) not in outputs]
+        later = []
+        for name, number, call in waiting:
+            if all(key in outputs for key in _needs(call)):
+                args, kwargs = _read(call.get("args", []), tensor), _read(call.get("kwargs", {}), tensor)
+                outputs[name, number] = tree.leaves(operations[name](*args, **kwargs))
+            else:
+                later.append((name, number, call))
+        if len(later) == len(waiting):
+            raise ArgumentError(f"the config has calls whose inputs nothing computes, such as one of {later[0][0]!r}.")
+        waiting = later
 
     def at(place: Any) -> Any:
         return outputs[place[0], place[1] - _own_call(operations[place[0]])][place[2]]
@@ -125,32 +136,50 @@ def _own_call(operation: Any) -> int:
     return int(getattr(operation, "_graph", None) is not None and not hasattr(operation, "_stack"))
 
 
+def _operation_config(node: Node) -> tuple[dict[str, Any], list[tuple[tuple[Any, ...], dict[str, Any]]]]:
+    """Config of an operation and its call: as in Keras, what is no tensor is an argument of the operation."""
+    operation = node.operation
+    bound = inspect.signature(getattr(Engine, operation.function)).bind(None, *node.args, **node.kwargs)
+    given = dict(list(bound.arguments.items())[1:])
+    call = {name: value for name, value in given.items() if name in _TENSORS}
+    name = next((k for k, v in _CLASSES.items() if v == operation.function), None) or _camel_case(operation.function)
+    config = {
+        "module": f"keras.src.ops.{next((m for m, names in _KERAS_MODULES.items() if name in names), 'numpy')}",
+        "class_name": name,
+        "config": {"name": operation.name, **{k: registry.serialize(v) for k, v in given.items() if k not in call}},
+        "registered_name": name,
+    }
+    return config, [(tuple(call.values()), {})]
+
+
 def _operation(entry: Mapping[str, Any]) -> Any:
-    module = str(entry.get("module") or "")
-    if not module.startswith(("keras.ops", "keras.src.ops")):
+    if not str(entry.get("module") or "").startswith("keras.src.ops."):
         return registry.deserialize(dict(entry))
-    settings = entry.get("config", {})
-    function = str(settings.get("function") or snake_case(str(entry["class_name"])))
-    known = [name for name in vars(Engine) if not name.startswith("_")] + [
-        name for base in Engine.__mro__[1:] for name in vars(base) if not name.startswith("_")
-    ]
+    settings = {name: registry.deserialize(value) for name, value in entry.get("config", {}).items()}
+    name = str(entry["class_name"])
+    function = _CLASSES.get(name, snake_case(name))
+    known = {name for base in Engine.__mro__ for name in vars(base) if not name.startswith("_")} - set(VERBS)
     if function not in known:
-        raise ArgumentError(
-            f"the config names an operation {function!r} that does not exist.{suggestion(function, known)}"
-        )
-    return _Recorded(Operation(function, settings.get("name")))
+        raise ArgumentError(f"there is no operation {name!r}.{suggestion(function, known)}")
+    accepted = inspect.signature(getattr(Engine, function)).parameters
+    own = settings.pop("name", None)
+    return _Recorded(Operation(function, own), {k: v for k, v in settings.items() if k in accepted or v is not None})
+
+
+def _camel_case(function: str) -> str:
+    return "".join(word.capitalize() for word in function.split("_"))
 
 
 class _Recorded:
     """An operation of a config, called as a layer is."""
 
-    def __init__(self, operation: Operation) -> None:
-        self.operation, self.name = operation, operation.name
+    def __init__(self, operation: Operation, settings: dict[str, Any]) -> None:
+        self.operation, self.name, self.settings = operation, operation.name, settings
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from keraunos.core.symbolic import record
-
-        return record(self.operation, args, kwargs)
+        if self.operation.function == "get_item" and isinstance(args[-1], list):
+            args = (*args[:-1], tuple(args[-1]))
+        return record(self.operation, args, {**kwargs, **self.settings})
 
 
 def _is_tensor(value: Any) -> bool:

@@ -303,3 +303,7 @@ class Model(Trainer, Layer):
     def load_weights(self, filepath: Any, skip_mismatch: bool = False, **options: Any) -> None:
         """Read the weights from an HDF5 file."""
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **options)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Pickles and copies go through the format of files, so that they hold no more than it does.
+        return saving.reduce_model(self) if self.built else super().__reduce_ex__(protocol)

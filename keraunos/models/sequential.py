@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from keraunos.core import registry
 from keraunos.core.symbolic import SymbolicTensor
-from keraunos.layers import Input, InputLayer
+from keraunos.layers import InputLayer
 from keraunos.layers.layer import LAYERS, Layer
 from keraunos.models.model import Model
 from keraunos.utils import tree
@@ -116,7 +116,7 @@ class Sequential(Model):
         if not self._stack:
             raise ArgumentError(f"{self.name}: has no layers. Add some with add().")
         shape = tuple(input_shape)
-        self._stack.insert(0, Input(batch_shape=(None, *shape[1:]), dtype=self.compute_dtype).node.operation)
+        self._stack.insert(0, InputLayer(batch_shape=(None, *shape[1:]), dtype=self.compute_dtype))
         try:
             self._rebuild()
         except BaseException:

@@ -15,16 +15,37 @@ from keraunos.utils.errors import ArgumentError, KeraunosError
 _NUMBER, _OPEN, _CLASS, _FROZEN = 34, 45, 33, 9
 
 
-class Row(NamedTuple):
-    """One layer, as any display needs it."""
+class Link(NamedTuple):
+    """Where an input of a call comes from: the layer or operation, which of its calls, which of the outputs."""
 
-    name: str
-    kind: str
+    source: Any
+    call: int
+    output: int
+
+
+class Row(NamedTuple):
+    """One layer or operation, as any display needs it."""
+
+    layer: Any
     depth: int  # how many models it is nested in
     shapes: list[tuple[int | None, ...]] | None  # of the outputs; None where not known yet
     params: int | None  # None where not built yet
     trainable: bool | None  # None where it has no weights
-    parents: list[tuple[str, int, int]]  # calls whose outputs it takes: name, call number, output number
+    calls: list[Node]  # in the graph of its model
+    links: list[Link]  # of all inputs of these calls
+
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+        return str(self.layer.name)
+
+    @property
+    def kind(self) -> str:
+        """Class of the layer as Keras calls it: ``Functional`` for a plain ``Model``, ``Add`` for a ``+``."""
+        if isinstance(self.layer, Layer):
+            kind = type(self.layer).__name__
+            return "Functional" if kind == "Model" else kind
+        return "".join(word.capitalize() for word in self.layer.function.split("_"))
 
 
 def rows(model: Any, expand_nested: bool = False, layer_range: Sequence[str] | None = None) -> list[Row]:
@@ -148,8 +169,8 @@ def _params_cell(row: Row) -> str:
 
 
 def _parents_cell(row: Row) -> str:
-    links = [f"{_escaped(name)}[{_coloured(call)}][{_coloured(output)}]" for name, call, output in row.parents]
-    return ", ".join(links) or "-"
+    links = [f"{_escaped(link.source.name)}[{_coloured(link.call)}][{_coloured(link.output)}]" for link in row.links]
+    return "-" if row.depth else ", ".join(links) or "-"
 
 
 def _coloured(text: Any, colour: int = _NUMBER) -> str:
@@ -173,15 +194,15 @@ def _listed(model: Any) -> list[Any]:
 
 def _rows_of(model: Any, layer: Any, depth: int, expand_nested: bool) -> list[Row]:
     is_layer = isinstance(layer, Layer)
-    weights = layer.weights if is_layer else []
+    calls = _calls(model, layer)
     row = Row(
-        name=layer.name,
-        kind=_kind(layer),
+        layer=layer,
         depth=depth,
-        shapes=_output_shapes(layer, model),
+        shapes=_output_shapes(layer, calls),
         params=(layer.count_params() if layer.built else None) if is_layer else 0,
-        trainable=layer.trainable if weights else None,
-        parents=[] if depth else _parents(model, layer),
+        trainable=layer.trainable if is_layer and layer.weights else None,
+        calls=calls,
+        links=[_link(model, leaf) for call in calls for leaf in call.inputs],
     )
     found = [row]
     if expand_nested and getattr(layer, "layers", None):
@@ -190,18 +211,11 @@ def _rows_of(model: Any, layer: Any, depth: int, expand_nested: bool) -> list[Ro
     return found
 
 
-def _kind(layer: Any) -> str:
-    if isinstance(layer, Layer):
-        kind = type(layer).__name__
-        return "Functional" if kind == "Model" else kind
-    return "".join(word.capitalize() for word in layer.function.split("_"))
-
-
-def _output_shapes(layer: Any, model: Any) -> list[tuple[int | None, ...]] | None:
-    nodes = _calls(model, layer) or list(getattr(layer, "_nodes", ()))
+def _output_shapes(layer: Any, calls: list[Node]) -> list[tuple[int | None, ...]] | None:
+    nodes = calls or list(getattr(layer, "_nodes", ()))
     if nodes:
         return [leaf.shape for leaf in tree.leaves(nodes[-1].outputs) if leaf is not None]
-    shapes = getattr(layer, "get_build_config", dict)()
+    shapes: dict[str, Any] | None = getattr(layer, "get_build_config", dict)()
     if not shapes:
         return None
     try:
@@ -214,23 +228,17 @@ def _output_shapes(layer: Any, model: Any) -> list[tuple[int | None, ...]] | Non
 
 
 def _calls(model: Any, layer: Any) -> list[Node]:
-    graph = model._graph
+    graph = getattr(model, "_graph", None)
     return [] if graph is None else [node for node in graph.nodes if node.operation is layer]
 
 
-def _parents(model: Any, layer: Any) -> list[tuple[str, int, int]]:
-    links = []
-    for node in _calls(model, layer):
-        for leaf in node.inputs:
-            if leaf.node is None:
-                links.append((leaf.name, 0, 0))
-                continue
-            source = leaf.node.operation
-            siblings = _calls(model, source)
-            number = next((i for i, sibling in enumerate(siblings) if sibling is leaf.node), 0)
-            output = next(i for i, part in enumerate(tree.leaves(leaf.node.outputs)) if part is leaf)
-            links.append((source.name, number, output))
-    return links
+def _link(model: Any, leaf: Any) -> Link:
+    if leaf.node is None:
+        return Link(leaf, 0, 0)
+    siblings = _calls(model, leaf.node.operation)
+    number = next((i for i, sibling in enumerate(siblings) if sibling is leaf.node), 0)
+    output = next(i for i, part in enumerate(tree.leaves(leaf.node.outputs)) if part is leaf)
+    return Link(leaf.node.operation, number, output)
 
 
 def _count(variables: Sequence[Any]) -> int:

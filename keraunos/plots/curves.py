@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keraunos.metrics.base import METRICS
+from keraunos import metrics as known_metrics
 from keraunos.plots import figures
 from keraunos.utils.errors import ArgumentError, UnknownNameError
 from keraunos.utils.text import suggestion
@@ -107,7 +107,7 @@ def _direction(name: str, model: Any) -> Any:
     if name == "loss" or name.endswith("_loss"):
         return operator.lt
     metrics = [m for m in getattr(model, "metrics", None) or () if m.name and (name == m.name or name.endswith(f"_{m.name}"))]
-    member = metrics[-1] if metrics else METRICS.lookup(name) if name in METRICS else None
+    member = metrics[-1] if metrics else known_metrics.table.members.get(name)
     return {"up": operator.gt, "down": operator.lt}.get(getattr(member, "direction", None) or "")
 
 

@@ -8,6 +8,7 @@ rule raises ``ModelFileError``; half a model is never returned.
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from inspect import isfunction
@@ -213,6 +214,7 @@ def reduce_model(model: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     known = {id(member) for table in registry.TABLES.values() for member in table.members.values()}
     own = [*(type(item) for item in parts), *(type(value) for value in values), *filter(isfunction, values)]
     own = [item for item in own if id(item) not in known and (isfunction(item) or hasattr(item, "get_config"))]
+    own = [item for item in own if not item.__module__.startswith("keraunos.")]
     return _restore, (_pack(model), {item.__name__: item for item in own})
 
 
@@ -237,7 +239,16 @@ def _pack(model: Any, include_optimizer: bool = True) -> bytes:
 
 def _config_of(model: Any) -> dict[str, Any]:
     with registry.shared_objects():
-        return registry.serialize(model)  # type: ignore[no-any-return]
+        config: dict[str, Any] = registry.serialize(model)
+    numbers = Counter(item["shared_object_id"] for _, _, item in walk(config) if _is_numbered(item))
+    for _, _, item in walk(config):
+        if _is_numbered(item) and numbers[item["shared_object_id"]] == 1:
+            del item["shared_object_id"]
+    return config
+
+
+def _is_numbered(item: Any) -> bool:
+    return isinstance(item, dict) and "shared_object_id" in item
 
 
 def _text(model: Any, config: Any, **options: Any) -> str:

@@ -24,7 +24,7 @@ MAX_ELEMENTS = 2**40
 SPARE_ELEMENTS = 1 << 20
 
 # Keras' spellings of values that are no objects; ``__lambda__`` is missing on purpose.
-_VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__", "__tuple__", "DTypePolicy"}
+_VALUES = {*registry.VALUES, "__keras_tensor__", "DTypePolicy"}
 _CODE = {"__lambda__", "__bytes__", "__typespec__"}
 
 
@@ -123,7 +123,7 @@ def unknown_classes(config: Any) -> list[str]:
             try:
                 _check_class(item, "")
             except ModelFileError:
-                found.append(str(item["class_name"])[:80])
+                found.append(str(item["config"] if item["class_name"] == "function" else item["class_name"])[:80])
     return sorted(set(found))
 
 
@@ -195,8 +195,8 @@ def _check_class(item: Mapping[str, Any], name: str) -> Any:
             f"{name}: the config holds Python code ({class_name}), which Keraunos never runs from a file. Build the model "
             "in Python and load its weights with load_weights()."
         )
-    if class_name in _VALUES:
-        return None
+    if class_name in _VALUES or str(module).startswith("keras.src.ops."):
+        return None  # Operations between tensors are looked up among the engine's when the graph is made.
     try:
         return registry.find_function(item) if class_name == "function" else registry.find_member(item)
     except KeraunosError as error:

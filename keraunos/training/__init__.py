@@ -1,0 +1,1 @@
+"""Training: data becomes batches, objectives become one loss, and many steps become one program."""

@@ -192,7 +192,8 @@ def _by_name(values: Any, names: Sequence[str], what: str, *, optional: bool = F
         names = [f"output_{i + 1}" for i in range(len(flat))]
     if len(flat) != len(names):
         raise DataError(
-            f"{plural(len(flat), 'array')} given as {what}, but the model has {plural(len(names), 'output')}: {list(names)}."
+            f"{plural(len(flat), 'array')} given as {what}, but the model has {plural(len(names), 'output')}: "
+            f"{list(names)}."
         )
     return dict(zip(names, flat, strict=True))
 

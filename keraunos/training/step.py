@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     x: Any
     y: Any
     sample_weight: Any
-    rows: Any
+    rows: Any = None
 
 
 class Held:
@@ -125,9 +125,9 @@ def own_step(
     method: Callable[[Any], Any], held: Held, carry: Carry, batch: Batch, seed: Any, *, trains: bool
 ) -> tuple[Carry, dict[str, Any]]:
     """A step that the user wrote as a method: it reads and assigns Variables in ordinary style."""
-    data = (batch.x,) if batch.y is None else (batch.x, batch.y)
-    if batch.sample_weight is not None:
-        data = (batch.x, batch.y, batch.sample_weight)
+    data: tuple[Any, ...] = tuple(batch[:3])
+    while len(data) > 1 and data[-1] is None:
+        data = data[:-1]
     with held.scope(carry, seed) as scope:
         logs = method(data if len(data) > 1 else data[0])
         if not isinstance(logs, dict):

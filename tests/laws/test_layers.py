@@ -222,6 +222,8 @@ def test_without_training_there_is_no_chance(case: Case) -> None:
 def test_mixed_precision_runs_in_sixteen_bits(case: Case) -> None:
     if case.layer is layers.InputLayer:
         pytest.skip("an Input has no arithmetic")
+    if {"layer", "cell"} & set(case.arguments):
+        pytest.skip("the inner layer has a type of its own")
     layer, inputs = ready(case, dtype="mixed_bfloat16"), inputs_of(case)
     outputs = layer(inputs)
     assert K.dtype(outputs) == "bfloat16"
