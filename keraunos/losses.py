@@ -198,6 +198,7 @@ class Loss(Configurable):
 table: Table[Loss] = Table("losses", "loss", Loss, functions=True)
 
 
+@table.register()
 class LossFunctionWrapper(Loss):
     """``reduction(fn(y_true, y_pred, **kwargs) * sample_weight)``: a loss function as a ``Loss``.
 
@@ -223,7 +224,7 @@ class LossFunctionWrapper(Loss):
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        refuse_unknown(self, kwargs)
+        refuse_unknown(self, fn, kwargs)
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if fn is not None:
             self.fn = fn
@@ -1481,8 +1482,10 @@ def computing_dtype(dtype: Any) -> str:
     return floatx() if dtype is None else dtypes.get(dtype).compute_dtype
 
 
-def refuse_unknown(owner: Configurable, kwargs: Mapping[str, Any]) -> None:
-    """Error for the first of ``kwargs``, where the class declares its arguments."""
+def refuse_unknown(owner: Any, fn: Any, kwargs: Mapping[str, Any]) -> None:
+    """Error where a wrapper has no function, or has ``kwargs`` though its class declares its arguments."""
+    if not callable(fn if fn is not None else owner.fn):
+        raise ArgumentError(f"{type(owner).__name__}: fn is {fn!r}; expected a function of (y_true, y_pred).")
     for name in kwargs if owner._fields else ():
         raise ArgumentError(f"{type(owner).__name__}: unknown argument {name!r}.{suggestion(name, owner._fields)}")
 

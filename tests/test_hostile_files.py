@@ -387,6 +387,98 @@ def test_text_that_is_not_unicode_is_refused(target: Path) -> None:
     refuses_weights(target, weights().replace(b"sequential\0", b"\xff\xfe\xfduential\0"), "damaged")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        (b"\x89HDF", b"\x88HDF", "its signature is missing"),
+        (b"TREE", b"TRXE", "a tree node is missing"),
+        (b"SNOD", b"SNXD", "a symbol table of '.*' is missing"),
+        (b"HEAP", b"HEXP", "the names of '.*' are missing"),
+        (b"GCOL", b"GCXL", "the text of attribute 'name' is missing"),
+        (b"dense\0", b"de/se\0", "'de/se', which is no name"),
+        (b"dense\0", b"..\0\0\0\0", "'..', which is no name"),
+    ],
+)
+def test_damaged_structure_is_named(old: bytes, new: bytes, match: str) -> None:
+    with pytest.raises(ModelFileError, match=match):
+        read_hdf5(weights().replace(old, new), "x")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "match"),
+    [
+        (8, 9, "superblock version 9"),
+        (13, 4, "addresses are not 8 bytes wide"),
+        (24, 1, "a user block or a driver"),
+        (48, 0, "a user block or a driver"),
+        (44, 9, "is cut short"),
+        (68, 9, "lie outside its"),
+    ],
+)
+def test_a_damaged_superblock_is_named(place: int, value: int, match: str) -> None:
+    content = bytearray(weights())
+    content[place] = value
+    with pytest.raises(ModelFileError, match=match):
+        read_hdf5(bytes(content), "x")
+
+
+def test_parts_that_share_bytes_are_refused(target: Path) -> None:
+    """A thousand arrays of one place would let a small file fill the memory."""
+
+    def fill(file: h5py.File) -> None:
+        for number in range(8):
+            file[f"x{number}"] = np.zeros(50_000, "float32")
+
+    content = weights(fill)
+    with h5py.File(io.BytesIO(content)) as file:
+        places = [file[f"x{number}"].id.get_offset() for number in range(8)]
+    for place in places[1:]:
+        content = content.replace(struct.pack("<QQ", place, 200_000), struct.pack("<QQ", places[0], 200_000))
+    read_hdf5(content, "x")  # As many bytes as the file has: nothing is gained by it yet.
+    with pytest.raises(ModelFileError, match="claim the same bytes many times"):
+        read_hdf5(content[: len(content) - 0].replace(struct.pack("<Q", len(content)), struct.pack("<Q", 1)), "x")
+
+
+def odd_number(width: int, kind: object) -> bytes:
+    def make(group: h5py.Group) -> None:
+        datatype = kind.copy()
+        datatype.set_precision(width)
+        h5py.h5d.create(group.id, b"0", datatype, h5py.h5s.create_simple((3, 2))).write(
+            h5py.h5s.ALL, h5py.h5s.ALL, np.ones((3, 2), "float32" if "F" in str(kind) else "int32")
+        )
+
+    return replaced(make)
+
+
+def test_numbers_of_unusual_form_are_refused(target: Path) -> None:
+    refuses_weights(target, odd_number(20, h5py.h5t.STD_I32LE), "whole numbers of unusual width")
+
+    def make(group: h5py.Group) -> None:
+        datatype = h5py.h5t.IEEE_F32LE.copy()
+        datatype.set_ebias(100)
+        h5py.h5d.create(group.id, b"0", datatype, h5py.h5s.create_simple((3, 2))).write(
+            h5py.h5s.ALL, h5py.h5s.ALL, np.ones((3, 2), "float32")
+        )
+
+    refuses_weights(target, replaced(make), "floating-point numbers of unusual form")
+    refuses_weights(target, replaced(lambda group: group.create_dataset("0", data=np.zeros(3, "V2"))), "opaque bytes")
+
+
+def test_other_honest_forms_are_read(target: Path) -> None:
+    data = np.arange(6).reshape(3, 2)
+
+    def compact(group: h5py.Group) -> None:
+        options = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        options.set_layout(h5py.h5d.COMPACT)
+        space = h5py.h5s.create_simple((3, 2))
+        dataset = h5py.h5d.create(group.id, b"0", h5py.h5t.IEEE_F32LE, space, options)
+        dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, data.astype("float32"))
+
+    forms = [compact, *(lambda group, t=t: group.create_dataset("0", data=data.astype(t)) for t in (">f8", "f2", "i8"))]
+    for make in forms:
+        np.testing.assert_array_equal(saving.load_model(archive(target, content=replaced(make))).get_weights()[0], data)
+
+
 # --- config -------------------------------------------------------------------------------
 
 

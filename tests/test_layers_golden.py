@@ -30,7 +30,9 @@ def cases() -> list[Any]:
     return [
         pytest.param(case, id=case["id"])
         for case in found
-        if case["id"] not in WRONG and "call" not in case and all(spec["class"] in LAYERS.members for spec in case["layers"])
+        if case["id"] not in WRONG
+        and "call" not in case
+        and all(spec["class"] in LAYERS.members for spec in case["layers"])
     ]
 
 

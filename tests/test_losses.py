@@ -13,7 +13,8 @@ from keraunos.backend import K
 from keraunos.core.scope import Scope, set_mask
 from keraunos.utils.errors import ArgumentError, ShapeError, UnknownNameError, UsageError
 
-N, C, T = 6, 4, 3
+# The shapes of the golden cases, so that eager operations are compiled once for both.
+N, C, T = 6, 3, 4
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
 
 
@@ -42,7 +43,7 @@ def _data():
         "label_steps": (g.integers(0, C, (N, T)), sequence),
         "embedded": (labels % 2, unit),
         "ctc": (
-            np.array([[1, 2, 0], [3, 3, 0], [1, 0, 0], [2, 3, 1], [1, 1, 1], [2, 0, 0]]),
+            np.array([[1, 2, 0], [2, 2, 0], [1, 0, 0], [2, 1, 1], [1, 1, 1], [2, 0, 0]]),
             g.normal(size=(N, 7, C)).astype(f),
         ),
     }  # fmt: skip
@@ -80,7 +81,7 @@ CASES = [
     ("CategoricalCrossentropy", {"from_logits": True}, "onehot_logits"),
     ("CategoricalCrossentropy", {"axis": 1, "label_smoothing": 0.1}, "onehot_first"),
     ("CategoricalFocalCrossentropy", {}, "onehot"),
-    ("CategoricalFocalCrossentropy", {"alpha": [0.1, 0.2, 0.3, 0.4], "gamma": 3.0}, "onehot"),
+    ("CategoricalFocalCrossentropy", {"alpha": [0.1, 0.2, 0.3], "gamma": 3.0}, "onehot"),
     ("CategoricalFocalCrossentropy", {"from_logits": True, "label_smoothing": 0.2}, "onehot_logits"),
     ("SparseCategoricalCrossentropy", {}, "labels"),
     ("SparseCategoricalCrossentropy", {}, "label_column"),
@@ -97,7 +98,7 @@ CASES = [
     ("CTC", {}, "ctc"),
 ]
 IDS = [f"{name}-{data}-{'-'.join(kwargs)}".rstrip("-") for name, kwargs, data in CASES]
-CLASSES = [member for member in losses.table.public.values() if inspect.isclass(member)]
+CLASSES = [member for member in losses.table.public.values() if inspect.isclass(member) and member.fn]
 FUNCTIONS = [member for member in losses.table.public.values() if not inspect.isclass(member)]
 
 
@@ -184,7 +185,7 @@ def test_names_and_aliases_resolve_as_in_keras():
     from keras.src.losses import ALL_OBJECTS_DICT
 
     for name, member in ALL_OBJECTS_DICT.items():
-        if name not in ("Loss", "LossFunctionWrapper"):
+        if name != "Loss":
             ours = losses.table.members[name]
             assert (ours.__name__, inspect.isclass(ours)) == (member.__name__, inspect.isclass(member))
 
@@ -227,9 +228,8 @@ def test_config_round_trip_gives_an_equal_loss(name, kwargs, data):
     assert config["module"] == "keras.losses"
     assert again.reduction == "sum"
     assert again.name == "mine"
-    assert {key: config["config"][key] for key in kwargs if key != "axis"} == {
-        k: kwargs[k] for k in kwargs if k != "axis"
-    }
+    for key in kwargs.keys() - {"axis"}:
+        assert config["config"][key] == kwargs[key]
 
 
 @pytest.mark.parametrize(("name", "kwargs", "data"), CASES, ids=IDS)
@@ -240,9 +240,7 @@ def test_keras_reads_our_config_and_we_read_that_of_keras(name, kwargs, data):
     assert oracle.from_config(loss.get_config()).reduction == "sum"
     theirs = oracle(**kwargs).get_config()
     ours = getattr(losses, name).from_config(theirs).get_config()
-    assert {key: list(v) if isinstance(v, tuple) else v for key, v in theirs.items()}.items() <= {
-        key: list(v) if isinstance(v, tuple) else v for key, v in ours.items()
-    }.items() or name == "CategoricalFocalCrossentropy"
+    assert json.dumps({key: ours[key] for key in theirs}) == json.dumps(theirs)
 
 
 @pytest.mark.parametrize(("name", "kwargs", "data"), [case for case in CASES if make(*case[:2]).row_wise])
@@ -352,7 +350,7 @@ def test_ignored_classes_do_not_count_in_the_mean():
 
 def test_weights_of_a_wrong_shape_are_refused():
     y, p = DATA["steps"]
-    with pytest.raises(ShapeError, match=r"shape \(6, 2\), which does not fit the loss values of shape \(6, 3\)"):
+    with pytest.raises(ShapeError, match=r"shape \(6, 2\), which does not fit the loss values of shape \(6, 4\)"):
         losses.MeanSquaredError()(y, p, np.ones((6, 2)))
 
 
@@ -448,8 +446,7 @@ def test_a_users_subclass_keeps_the_arguments_of_its_parent():
 
 def test_a_wrapped_function_goes_through_its_config():
     loss = losses.LossFunctionWrapper(losses.huber, name="h", delta=0.5)
-    again = losses.deserialize(losses.serialize(loss)) if "LossFunctionWrapper" in losses.table.members else None
-    again = again or losses.LossFunctionWrapper.from_config(loss.get_config())
+    again = losses.deserialize(losses.serialize(loss))
     y, p = DATA["real"]
     assert float(again(y, p)) == float(loss(y, p))
     assert again.name == "h"
@@ -551,6 +548,10 @@ def test_bad_arguments_get_a_sentence():
         losses.CategoricalCrossentropy(axis=True)
     with pytest.raises(ArgumentError, match="q is 1; expected a number between 0 and 1"):
         losses.CategoricalGeneralizedCrossEntropy(q=1.0)
+    with pytest.raises(
+        ArgumentError, match=r"LossFunctionWrapper: fn is None; expected a function of \(y_true, y_pred\)"
+    ):
+        losses.LossFunctionWrapper()
     with pytest.raises(UnknownNameError, match="no loss called 'msee'. Did you mean 'mse'"):
         losses.get("msee")
     with pytest.raises(UsageError, match=r"Empty does not define call\(self, y_true, y_pred\)"):

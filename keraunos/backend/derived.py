@@ -356,8 +356,8 @@ class DerivedOperations:
     # --- activations -------------------------------------------------------------
 
     def relu(self, x: Tensor) -> Tensor:
-        """``max(x, 0)``."""
-        return self.maximum(x, 0)
+        """``max(x, 0)``; the gradient at 0 is 0, and NaN stays NaN."""
+        return self.where(self.less_equal(x, 0), self.zeros_like(x), x)
 
     def relu6(self, x: Tensor) -> Tensor:
         """``min(max(x, 0), 6)``."""

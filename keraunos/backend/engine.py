@@ -5,7 +5,12 @@ define every abstract method here; ``derived.py`` builds the remaining
 operations from these, and an engine may override any of them with something
 faster. Shapes are tuples of ``int``, dtypes are names such as ``"float32"``,
 axes are as in NumPy, images and sequences are stored channels-last, and a
-random key is an opaque value made by ``random_key`` and ``fold_in``.
+random key is an opaque value made by ``random_key`` and ``fold_in``. Tensors have
+Python's operators among themselves and with Python numbers, which never widen a
+tensor's type; operations also take NumPy arrays. Verbs take and return trees of
+dicts, lists, tuples and named tuples, with ``None`` in any place; the keys of a
+dict may come back in another order. Sums, products and counts of whole numbers
+are int32.
 
 ``tests/engine`` holds the conformance suite that any engine must pass.
 """
@@ -330,7 +335,7 @@ class Engine(DerivedOperations, ABC):
 
     @abstractmethod
     def take(self, x: Tensor, indices: Tensor, axis: int | None = None) -> Tensor:
-        """Elements at indices; indices out of range are clipped to the nearest valid one."""
+        """Elements at indices; negative ones count from the end, those out of range are clipped to the nearest."""
 
     @abstractmethod
     def take_along_axis(self, x: Tensor, indices: Tensor, axis: int = -1) -> Tensor:
@@ -338,15 +343,15 @@ class Engine(DerivedOperations, ABC):
 
     @abstractmethod
     def slice(self, inputs: Tensor, start_indices: Sequence[Any], shape: Shape) -> Tensor:
-        """Block of a static shape from a start that may be computed."""
+        """Block of a static shape from a start that may be computed; a start too near the end is moved back."""
 
     @abstractmethod
     def slice_update(self, inputs: Tensor, start_indices: Sequence[Any], updates: Tensor) -> Tensor:
-        """Copy of ``inputs`` with a block replaced, from a start that may be computed."""
+        """Copy of ``inputs`` with a block replaced, from a start as of ``slice``."""
 
     @abstractmethod
     def segment_sum(self, data: Tensor, segment_ids: Tensor, num_segments: int) -> Tensor:
-        """Sums of the rows that share an id."""
+        """Sums of the rows that share an id from 0 to ``num_segments - 1``; rows with another id are left out."""
 
     # --- products ----------------------------------------------------------------
 

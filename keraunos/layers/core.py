@@ -272,7 +272,7 @@ class Lambda(Layer):
         except ValueError:  # a built-in function does not tell its parameters
             parameters = {}
         wanted = {name: value for name, value in offered.items() if name in parameters}
-        return self.function(inputs, **{**wanted, **self.arguments})
+        return self.function(inputs, **{**wanted, **(self.arguments or {})})
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
@@ -300,15 +300,8 @@ class Lambda(Layer):
 
     def clone(self) -> "Lambda":
         """A layer of the same function; unlike through a config, a Python lambda stays."""
-        return type(self)(
-            self.function,
-            self.output_shape,
-            self.mask,
-            self.arguments,
-            name=self.name,
-            trainable=self.trainable,
-            dtype=self.dtype_policy,
-        )
+        family: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy}
+        return type(self)(self.function, self.output_shape, self.mask, self.arguments, **family)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Lambda":

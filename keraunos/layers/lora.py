@@ -31,6 +31,8 @@ class Adaptable(Layer):
 
     adapted: ClassVar[str] = "kernel"
     lora_enabled = False
+    lora_rank = None  # type: int | None
+    lora_alpha = None  # type: float | None
 
     def enable_lora(
         self,

@@ -24,13 +24,12 @@ def _axis(value: Any) -> int:
 
 
 def _dot_axes(value: Any) -> int | tuple[int, int]:
-    if _is_int(value):
-        return int(value)
-    if not isinstance(value, (list, tuple)) or len(value) != 2 or not all(_is_int(axis) for axis in value):
+    pair = [value, value] if _is_int(value) else value
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(_is_int(axis) for axis in pair):
         raise ArgumentError("expected a whole number, or a pair of them: one axis of each input.")
-    if 0 in value:
+    if 0 in pair:
         raise ArgumentError("axis 0 is the batch, which stays; expected axes from 1.")
-    return int(value[0]), int(value[1])
+    return int(value) if _is_int(value) else (int(pair[0]), int(pair[1]))
 
 
 Axis = Annotated[int, Field(_axis)]

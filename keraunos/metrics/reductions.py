@@ -127,7 +127,7 @@ class MeanMetricWrapper(Mean):
     def __init__(
         self, fn: Callable[..., Any] | None = None, name: str | None = None, dtype: Any = None, **kwargs: Any
     ) -> None:
-        refuse_unknown(self, kwargs)
+        refuse_unknown(self, fn, kwargs)
         super().__init__(name=name, dtype=dtype)
         if fn is not None:
             self.fn = fn

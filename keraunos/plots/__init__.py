@@ -6,6 +6,8 @@ settings is touched.
 """
 
 from keraunos.plots.curves import history
+from keraunos.plots.graph import ModelGraph, model_graph, model_to_dot, plot_model
+from keraunos.plots.movie import TrainingMovie
 from keraunos.plots.regions import decision_boundary
 
-__all__ = ["decision_boundary", "history"]
+__all__ = ["ModelGraph", "TrainingMovie", "decision_boundary", "history", "model_graph", "model_to_dot", "plot_model"]

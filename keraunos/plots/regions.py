@@ -46,29 +46,50 @@ def decision_boundary(
 
     Example: ``decision_boundary(model, x_test, y_test, "moons.png", class_names=["upper", "lower"])``
     """
+    figure = figures.new_figure(5.6, 4.4)
+    draw_regions(figure, figure.add_subplot(), model, x, y, resolution, class_names, feature_names, threshold)
+    if title:
+        figure.suptitle(title, fontsize=11, color=figures.INK)
+    figures.save(figure, path)
+    return figure
+
+
+def draw_regions(
+    figure: Any,
+    axes: Any,
+    model: Any,
+    x: Any,
+    y: Any,
+    resolution: int = 200,
+    class_names: Any = None,
+    feature_names: Any = None,
+    threshold: float | None = None,
+) -> None:
+    """Draw what ``decision_boundary`` shows into axes of a figure."""
     points, features = _points(model, x, feature_names)
     labels, known = _labels(y, len(points))
     if isinstance(resolution, bool) or not isinstance(resolution, (int, np.integer)) or resolution < 2:
         raise ArgumentError(f"decision_boundary: resolution is {resolution!r}; expected a whole number of at least 2.")
     view = _view(points)
     across, up = (np.linspace(low, high, resolution, dtype="float32") for low, high in view)
-    grid = np.stack(np.meshgrid(across, up), axis=-1)
-    outputs = np.asarray(model.predict(grid.reshape(-1, 2), batch_size=4096, verbose=0))
-    outputs = outputs.reshape(resolution, resolution, -1) if outputs.size % resolution**2 == 0 else outputs
-    if outputs.ndim != 3:
-        raise ArgumentError(f"decision_boundary: predict gave shape {outputs.shape}; expected one row a point.")
+    grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    outputs = np.asarray(model.predict(grid, batch_size=4096, verbose=0))
+    if outputs.shape[0] != len(grid) or outputs.size not in (len(grid), len(grid) * outputs.shape[-1]):
+        raise ArgumentError(
+            f"decision_boundary: the model {model.name!r} makes outputs of shape {shape_text((None, *outputs.shape[1:]))}; "
+            "expected one row of classes a point: (None, 1) or (None, classes)."
+        )
+    outputs = outputs.reshape(resolution, resolution, -1)
     classes = max(outputs.shape[-1], 2)
     if len(known) > classes or (outputs.shape[-1] > 1 and not 0 <= known.min() <= known.max() < classes):
         raise ArgumentError(
-            f"decision_boundary: y has the classes {known.tolist()[:8]}, but the model tells {classes} classes apart, "
-            f"0 to {classes - 1}. Give the classes that the model was trained on."
+            f"decision_boundary: y has the classes {known.tolist()[:8]}, but the model tells {classes} classes apart. "
+            "Give the classes that the model was trained on."
         )
     names = [str(name) for name in class_names] if class_names is not None else []
     if names and len(names) != classes:
         raise ArgumentError(f"decision_boundary: {plural(len(names), 'class name')} given for {classes} classes.")
 
-    figure = figures.new_figure(5.6, 4.4)
-    axes = figure.add_subplot()
     if outputs.shape[-1] == 1:
         values, ends = _one_output_means(model, outputs[..., 0], known)
         order = known if len(known) == 2 else np.array([-1, 1] if known.min() < 0 else [0, 1])
@@ -81,17 +102,15 @@ def decision_boundary(
     axes.set(xlim=view[0], ylim=view[1])
     axes.set_xlabel(features[0], fontsize=10, color=figures.INK)
     axes.set_ylabel(features[1], fontsize=10, color=figures.INK)
-    if title:
-        axes.set_title(title, fontsize=11, color=figures.INK)
     figures.quiet(axes)
-    figures.save(figure, path)
-    return figure
 
 
 # --- what is drawn -------------------------------------------------------------------------
 
 
-def _one_output(figure: Any, axes: Any, across: Any, up: Any, values: Any, ends: Any, threshold: float, of: str) -> None:
+def _one_output(
+    figure: Any, axes: Any, across: Any, up: Any, values: Any, ends: Any, threshold: float, of: str
+) -> None:
     colours = figures.needed("matplotlib.colors")
     tones = [_lightened(colour_of(0)), "#FFFFFF", _lightened(colour_of(1))]
     span = max(ends[1] - threshold, threshold - ends[0])
@@ -140,7 +159,11 @@ def _draw_points(axes: Any, points: Any, labels: Any, order: Any, names: Any) ->
                 *mine.T, s=size, color=colour_of(index), marker="os^Dv*"[index % 6], edgecolor="white", linewidth=0.6,
                 label=names[index] if names else f"class {value}", zorder=3,
             )  # fmt: skip
-    axes.legend(fontsize=9, labelcolor=figures.INK, framealpha=0.85, edgecolor="none", loc="best")
+    # Above the picture, where it hides nothing.
+    axes.legend(
+        fontsize=9, labelcolor=figures.INK, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(order), 4),
+        borderaxespad=0.2, handletextpad=0.2, columnspacing=1.2, borderpad=0.2,
+    )  # fmt: skip
 
 
 def colour_of(index: int) -> str:
@@ -149,7 +172,7 @@ def colour_of(index: int) -> str:
 
 
 def _lightened(colour: str) -> Any:
-    return tuple(1 - 0.75 * (1 - part) for part in figures.needed("matplotlib.colors").to_rgb(colour))
+    return tuple(1 - 0.62 * (1 - part) for part in figures.needed("matplotlib.colors").to_rgb(colour))
 
 
 def _extent(across: Any, up: Any) -> tuple[float, float, float, float]:
@@ -196,7 +219,9 @@ def _labels(y: Any, count: int) -> tuple[Any, Any]:
     labels = labels.reshape(-1)
     if len(labels) != count:
         raise ArgumentError(f"decision_boundary: x has {plural(count, 'row')}, but y has {len(labels)}.")
-    if not (np.issubdtype(labels.dtype, np.number) or labels.dtype == bool) or not np.array_equal(labels, np.round(labels)):
+    if not (np.issubdtype(labels.dtype, np.number) or labels.dtype == bool) or not np.array_equal(
+        labels, np.round(labels)
+    ):
         raise ArgumentError(
             f"decision_boundary: y holds {labels[:3].tolist()}; expected classes: whole numbers, or one-hot rows."
         )

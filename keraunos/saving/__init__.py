@@ -84,7 +84,7 @@ def save_model(model: Any, filepath: PathLike, overwrite: bool = True, include_o
 def load_model(
     filepath: PathLike,
     custom_objects: Mapping[str, Any] | None = None,
-    compile: bool = True,
+    compile: bool = True,  # noqa: A002
     safe_mode: bool = True,
 ) -> Any:
     """Model of a ``.keras`` file, with its weights and, where it was compiled, its optimizer's state.
@@ -170,7 +170,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         ModelFileError: The text is no config of a model, or names something unknown.
     """
     name = "the JSON text"
-    return _build(parse_json(json_string, name), name, custom_objects, 1 << 30, compile=False)
+    return _build(parse_json(json_string, name), name, custom_objects, 1 << 30, compiled=False)
 
 
 def inspect(filepath: PathLike, verbose: bool = True) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def reduce_model(model: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     values = [value for item in parts for value in vars(item).values()]
     values += tree.leaves(getattr(model, "_compile_arguments", None) or {})
     known = {id(member) for table in registry.TABLES.values() for member in table.members.values()}
-    own = [*(type(item) for item in parts), *(type(value) for value in values), *filter(isfunction, values)]
+    own: list[Any] = [*(type(item) for item in parts), *(type(value) for value in values), *filter(isfunction, values)]
     own = [item for item in own if id(item) not in known and (isfunction(item) or hasattr(item, "get_config"))]
     own = [item for item in own if not item.__module__.startswith("keraunos.")]
     return _restore, (_pack(model), {item.__name__: item for item in own})
@@ -261,18 +261,18 @@ def _text(model: Any, config: Any, **options: Any) -> str:
         ) from None
 
 
-def _unpack(data: bytes, name: str, custom_objects: Mapping[str, Any] | None, compile: bool) -> Any:
+def _unpack(data: bytes, name: str, custom_objects: Mapping[str, Any] | None, compiled: bool) -> Any:
     if data[:8] == b"\x89HDF\r\n\x1a\n":
         raise ModelFileError(
-            f"{name} is an HDF5 file, not a .keras archive. Build the model in Python and load its weights from the file "
-            "with load_weights()."
+            f"{name} is an HDF5 file, not a .keras archive. Build the model in Python and load its weights from the "
+            "file with load_weights()."
         )
     members = read_archive(data, name)
     config = parse_json(members["config.json"], f"{name}/config.json")
     metadata = parse_json(members.get("metadata.json", b"{}"), f"{name}/metadata.json")
     root = read_hdf5(members["model.weights.h5"], f"{name}/model.weights.h5")
     elements = sum(dataset.size for dataset in root.datasets())
-    model = _build(config, name, custom_objects, _ARRAYS_A_WEIGHT * elements + SPARE_ELEMENTS, compile=compile)
+    model = _build(config, name, custom_objects, _ARRAYS_A_WEIGHT * elements + SPARE_ELEMENTS, compiled=compiled)
     _assign(plan_state(model, root, name), name)
     state = metadata.get("keraunos") if isinstance(metadata, dict) else None
     if isinstance(state, dict) and getattr(model, "compiled", False):
@@ -280,10 +280,10 @@ def _unpack(data: bytes, name: str, custom_objects: Mapping[str, Any] | None, co
     return model
 
 
-def _build(config: Any, name: str, custom_objects: Mapping[str, Any] | None, elements: int, *, compile: bool) -> Any:
+def _build(config: Any, name: str, custom_objects: Mapping[str, Any] | None, elements: int, *, compiled: bool) -> Any:
     registry.fill_tables()
     custom_objects = dict(custom_objects or {})
-    if isinstance(config, dict) and not compile:
+    if isinstance(config, dict) and not compiled:
         config = {**config, "compile_config": None}
     config = check_config(config, name, custom_objects)
 
@@ -338,7 +338,8 @@ def _target(filepath: PathLike, endings: tuple[str, ...], overwrite: bool, advic
 def _require_built(model: Any, verb: str) -> None:
     if not getattr(model, "built", True):
         raise ArgumentError(
-            f"{model.name}: the model has no weights yet, so there is nothing to {verb}. Call it on data, or build(), first."
+            f"{model.name}: the model has no weights yet, so there is nothing to {verb}. Call it on data, or build(), "
+            "first."
         )
 
 

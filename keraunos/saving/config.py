@@ -137,8 +137,8 @@ def bounded_allocation(elements: int, name: str) -> Iterator[None]:
         remaining -= math.prod(shape)
         if remaining < 0:
             raise ModelFileError(
-                f"{name}: the config declares weights of shape {tuple(shape)}, but all numbers of the file together are "
-                f"fewer. Config and weights do not belong together."
+                f"{name}: the config declares weights of shape {tuple(shape)}, but all numbers of the file together "
+                "are fewer. Config and weights do not belong together."
             )
 
     token = allocation_guard.set(take)
@@ -165,7 +165,8 @@ def _name_functions(config: Any, name: str, custom_objects: Mapping[str, Any]) -
             if given not in custom_objects:
                 raise ModelFileError(
                     f"{name}: the Lambda layer {layer!r} was saved with its {key} as Python code, which Keraunos never "
-                    f"runs from a file (safe_mode=False included). Pass the function: custom_objects={{{given!r}: ...}}."
+                    "runs from a file (safe_mode=False included). Pass the function: "
+                    f"custom_objects={{{given!r}: ...}}."
                 )
             arguments[key] = {"module": "builtins", "class_name": "function", "config": given}
     return config
@@ -192,8 +193,8 @@ def _check_class(item: Mapping[str, Any], name: str) -> Any:
         raise ModelFileError(f"{name}: a class is named by {class_name!r} of {module!r}; expected two texts.")
     if class_name in _CODE:
         raise ModelFileError(
-            f"{name}: the config holds Python code ({class_name}), which Keraunos never runs from a file. Build the model "
-            "in Python and load its weights with load_weights()."
+            f"{name}: the config holds Python code ({class_name}), which Keraunos never runs from a file. Build the "
+            "model in Python and load its weights with load_weights()."
         )
     if class_name in _VALUES or str(module).startswith("keras.src.ops."):
         return None  # Operations between tensors are looked up among the engine's when the graph is made.

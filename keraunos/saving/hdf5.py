@@ -168,6 +168,8 @@ class _Reader:
         self.data, self.file = memoryview(data), name
         self.visited: set[int] = set()
         self.steps = 0
+        # Bytes of text and of numbers that were promised so far. No two parts of an honest file share bytes.
+        self.text = self.stored = 0
 
     def fail(self, what: str) -> NoReturn:
         raise ModelFileError(f"{self.file}: {what}")
@@ -188,6 +190,11 @@ class _Reader:
         self.steps += 1
         if self.steps > 4 * MAX_OBJECTS:
             self.fail(f"the file has more than {4 * MAX_OBJECTS} nodes. It is not a model's weights file.")
+
+    def spend(self, *, text: int = 0, stored: int = 0) -> None:
+        self.text, self.stored = self.text + text, self.stored + stored
+        if self.text > 16 * len(self.data) or self.stored > len(self.data):
+            self.fail("its parts claim the same bytes many times. It is damaged, or made to exhaust memory.")
 
     def root(self) -> Group:
         if bytes(self.data[:8]) != _SIGNATURE:
@@ -236,6 +243,7 @@ class _Reader:
             tree, heap = (self.number(found[17][0] + 8 * i, 8) for i in range(2))
             for child, where in self.links(tree, heap, name):
                 path = f"{name}/{child}" if name else child
+                self.spend(text=len(path))
                 if child in group.children:
                     self.damaged(f"two children of {name!r} are called {child!r}")
                 group.children[child] = self.node(where, path, depth + 1)
@@ -300,7 +308,7 @@ class _Reader:
                     self.fail(f"{name!r} has a child called {child!r}, which is no name.")
                 if cached == 2:
                     self.fail(
-                        f"{child!r} in {name or 'the root group'!r} is a soft link, which is not allowed in a model file."
+                        f"{child!r} in {name or 'the root'!r} is a soft link, which is not allowed in a model file."
                     )
                 if cached not in (0, 1):
                     self.damaged(f"the entry of {child!r} has kind {cached}")
@@ -351,10 +359,9 @@ class _Reader:
             largest = max((entry[1] for entry in stored.values()), default=0)
             needed = math.prod(-(-axis // part) for axis, part in zip(shape, chunk, strict=True)) if count else 0
             total = sum(entry[1] for entry in stored.values())
-            if needed != len(stored) or size > MAX_EXPANSION * max(largest, 1) or count > MAX_EXPANSION * max(total, 1):
+            if needed != len(stored) or count > MAX_EXPANSION * total or (needed and size > MAX_EXPANSION * largest):
                 self.bomb(name, shape, count, total)
-            if size > max(MAX_EXPANSION * largest, 1) or (filters == [] and any(e[1] != size for e in stored.values())):
-                self.damaged(f"the chunks of {name!r} have a wrong size")
+            self.spend(stored=total)
             layout = ("chunked", stored, chunk)
         else:
             if filters:
@@ -368,6 +375,7 @@ class _Reader:
             if length < count:
                 self.bomb(name, shape, count, length)
             self.bytes_at(place, count)
+            self.spend(stored=count)
             layout = ("plain", place)
         if dtype.kind == "V":
             dtype = self.brain_float(name, attributes)
@@ -415,8 +423,8 @@ class _Reader:
             array = np.empty(dataset.shape, dataset.dtype)
             size = math.prod(chunk) * dataset.dtype.itemsize
             for origin, (address, length, mask) in stored.items():
-                raw = self.unfilter(bytes(self.bytes_at(address, length)), dataset, mask, size)
-                part = np.frombuffer(raw, dataset.dtype).reshape(chunk)
+                whole = self.unfilter(bytes(self.bytes_at(address, length)), dataset, mask, size)
+                part = np.frombuffer(whole, dataset.dtype).reshape(chunk)
                 where = tuple(slice(o, min(o + c, s)) for o, c, s in zip(origin, chunk, dataset.shape, strict=True))
                 array[where] = part[tuple(slice(0, w.stop - w.start) for w in where)]
         return array.astype(dataset.dtype.newbyteorder("="))
@@ -472,14 +480,14 @@ class _Reader:
         return shape
 
     def datatype(self, start: int, name: str) -> Any:
-        """NumPy dtype of a number or fixed text; ``("text", ...)`` for variable text; a word for the rest."""
+        """NumPy dtype of numbers, fixed text and two opaque bytes; a word for anything else."""
         kind, bits, size = self.number(start, 1) & 15, self.number(start + 1, 3), self.number(start + 4, 4)
         if kind == 0 and size in (1, 2, 4, 8):
             if self.number(start + 8, 2) != 0 or self.number(start + 10, 2) != 8 * size:
                 self.fail(f"{name!r} holds whole numbers of unusual width, which are not read.")
             return np.dtype(f"{'>' if bits & 1 else '<'}{'i' if bits & 8 else 'u'}{size}")
         if kind == 1 and size in (2, 4, 8):
-            form = tuple(self.number(start + 12 + i, 1) for i in range(4)) + (self.number(start + 16, 4),)
+            form = (*(self.number(start + 12 + i, 1) for i in range(4)), self.number(start + 16, 4))
             usual = {2: (10, 5, 0, 10, 15), 4: (23, 8, 0, 23, 127), 8: (52, 11, 0, 52, 1023)}
             if form == (7, 8, 0, 7, 127) and size == 2 and not bits & 1:
                 return np.dtype("V2")
@@ -532,6 +540,7 @@ class _Reader:
         length, heap, wanted = self.number(place, 4), self.number(place + 4, 8), self.number(place + 12, 4)
         if not length:
             return ""
+        self.spend(text=length)
         if bytes(self.bytes_at(heap, 4)) != b"GCOL":
             self.damaged(f"the text of attribute {key!r} is missing")
         at, end = heap + 16, heap + self.number(heap + 8, 8)

@@ -68,14 +68,11 @@ def plan_state(model: Any, root: Group, name: str, *, skip_mismatch: bool = Fals
         if stored == len(variables):
             plan.extend(_pair(item, variables, group, problems))
         elif not _is(item, "optimizers"):
-            problems.append(
-                f"the layer {item.name!r} has {plural(len(variables), 'weight')}, but the file holds {stored} for it "
-                f"(at {folder})"
-            )
-        elif stored:
+            problems.append(f"{_count_problem(item, variables, stored)} (at {folder})")
+        elif stored and item.built:
             warnings.warn(
-                f"{name}: the optimizer {item.name!r} has {len(variables)} Variables and the file {stored} for it, so its "
-                "state was not loaded; training goes on with a fresh optimizer.",
+                f"{name}: the optimizer {item.name!r} has {len(variables)} Variables and the file {stored} for it, so "
+                "its state was not loaded; training goes on with a fresh optimizer.",
                 stacklevel=4,
             )
     for place in sorted({dataset.name.rpartition("/")[0] for dataset in root.datasets()} - known):
@@ -101,7 +98,7 @@ def own_variables(item: Any) -> list[Variable]:
     """An object's own Variables in Keras' order: trainable ones first, an optimizer's as it lists them."""
     if _is(item, "optimizers"):
         return list(item.variables)
-    own = [part for _, part in item.parts() if isinstance(part, Variable)]
+    own = [part for _, part in item.parts() if isinstance(part, Variable) and part.saved]
     return sorted(own, key=lambda variable: not variable.trainable)
 
 
@@ -158,6 +155,10 @@ def _pair(item: Any, variables: list[Variable], group: Group, problems: list[str
     return plan
 
 
+def _count_problem(item: Any, variables: list[Variable], stored: int) -> str:
+    return f"the layer {item.name!r} has {plural(len(variables), 'weight')}, but the file holds {stored} for it"
+
+
 def _shape_problem(item: Any, variable: Variable, dataset: Dataset) -> str:
     return (
         f"the weight {variable.path!r} of the layer {item.name!r} has shape {variable.shape}, but the file holds shape "
@@ -173,8 +174,8 @@ def _settle(problems: list[str], name: str, skip_mismatch: bool) -> None:
         warnings.warn(f"{name}: {problems[0]}; it was left as it is.{more}", stacklevel=5)
         return
     raise ModelFileError(
-        f"{name}: {problems[0]}.{more} Nothing was loaded. Build the model as it was when saved, or pass skip_mismatch=True "
-        "to load what fits."
+        f"{name}: {problems[0]}.{more} Nothing was loaded. Build the model as it was when saved, or pass "
+        "skip_mismatch=True to load what fits."
     )
 
 
@@ -216,8 +217,7 @@ def save_by_layer(model: Any) -> Folder:
     root = Folder(attributes={"backend": "jax", "keras_version": "3.15.1"})
     root.attributes.update(_text_lists("layer_names", [layer.name for layer in model.layers]))
     groups = [(layer.name, _layer_weights(layer)) for layer in model.layers]
-    own = [variable for variable in own_variables(model)]
-    for name, variables in [*groups, ("top_level_model_weights", own)]:
+    for name, variables in [*groups, ("top_level_model_weights", own_variables(model))]:
         if name in root or name in (".", ".."):
             raise ModelFileError(
                 f"the layer name {name!r} cannot be used in an .h5 file; give each layer a name of its own."
@@ -234,25 +234,23 @@ def plan_by_layer(model: Any, root: Group, name: str, *, skip_mismatch: bool = F
     plan: Plan = []
     problems: list[str] = []
     stored = {layer: _layer_datasets(root, layer, name) for layer in _text_list(root, "layer_names", name)}
+    layers = [layer for layer in model.layers if _layer_weights(layer)]
+    filled = {layer: datasets for layer, datasets in stored.items() if datasets}
     if by_name:
-        pairs = [(layer, stored[layer.name]) for layer in model.layers if layer.name in stored]
+        matched = [(layer, filled[layer.name]) for layer in layers if layer.name in filled]
+    elif len(filled) == len(layers):
+        matched = list(zip(layers, filled.values(), strict=True))
     else:
-        filled = [datasets for datasets in stored.values() if datasets]
-        layers = [layer for layer in model.layers if _layer_weights(layer)]
-        if len(filled) != len(layers):
-            raise ModelFileError(
-                f"{name}: the file holds weights for {plural(len(filled), 'layer')}, but the model has {len(layers)} with "
-                "weights. Build the model as it was when saved, or pass by_name=True to load the layers of equal name."
-            )
-        pairs = list(zip(layers, filled, strict=True))
-    pairs = [(layer, _layer_weights(layer), datasets) for layer, datasets in pairs]  # type: ignore[misc]
+        raise ModelFileError(
+            f"{name}: the file holds weights for {plural(len(filled), 'layer')}, but the model has {len(layers)} with "
+            "weights. Build the model as it was when saved, or pass by_name=True to load the layers of equal name."
+        )
+    pairs = [(layer, _layer_weights(layer), datasets) for layer, datasets in matched]
     if "top_level_model_weights" in root.children:
-        pairs.append((model, own_variables(model), _layer_datasets(root, "top_level_model_weights", name)))  # type: ignore[arg-type]
-    for layer, variables, datasets in pairs:  # type: ignore[misc]
+        pairs.append((model, own_variables(model), _layer_datasets(root, "top_level_model_weights", name)))
+    for layer, variables, datasets in pairs:
         if len(variables) != len(datasets):
-            problems.append(
-                f"the layer {layer.name!r} has {plural(len(variables), 'weight')}, but the file holds {len(datasets)} for it"
-            )
+            problems.append(_count_problem(layer, variables, len(datasets)))
             continue
         for variable, dataset in zip(variables, datasets, strict=True):
             if variable.shape == dataset.shape:
@@ -269,7 +267,7 @@ def is_by_layer(root: Group) -> bool:
 
 
 def _layer_weights(layer: Any) -> list[Variable]:
-    return [*layer.trainable_variables, *layer.non_trainable_variables]
+    return [v for v in (*layer.trainable_variables, *layer.non_trainable_variables) if v.saved]
 
 
 def _layer_datasets(root: Group, layer: str, name: str) -> list[Dataset]:

@@ -51,20 +51,19 @@ def check(engine: Any, case: Case, *, tensors: bool) -> None:
     assert_matches(engine, getattr(engine, case.operation)(*args, **kwargs), expected, case.dtype, case.tolerance)
 
 
-def assert_matches(
-    engine: Any, result: Any, expected: Any, dtype: str | None = None, tolerance: float = 1e-5
-) -> None:
-    """Same tree, shapes, dtypes and values."""
-    results, wanted = tree.leaves(result), tree.leaves(expected)
-    assert len(results) == len(wanted)
-    for found, value in zip(results, wanted, strict=True):
-        value = np.asarray(value)
+def assert_matches(engine: Any, result: Any, expected: Any, dtype: str | None = None, tolerance: float = 1e-5) -> None:
+    """Same tree, shapes, dtypes and values; the keys of dicts may stand in another order."""
+
+    def compare(wanted: Any, found: Any) -> None:
+        wanted = np.asarray(wanted)
         assert engine.is_tensor(found)
-        assert engine.shape(found) == value.shape
-        assert engine.dtype(found) == (dtype or _NARROW.get(value.dtype.name, value.dtype.name))
-        np.testing.assert_allclose(
-            engine.to_numpy(found).astype("float64"), value.astype("float64"), rtol=tolerance, atol=tolerance
-        )
+        assert engine.shape(found) == wanted.shape
+        assert engine.dtype(found) == (dtype or _NARROW.get(wanted.dtype.name, wanted.dtype.name))
+        found, wanted = engine.to_numpy(found).astype("float64"), wanted.astype("float64")
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+
+    assert len(tree.leaves(result)) == len(tree.leaves(expected))
+    tree.map(compare, expected, result)
 
 
 def check_gradient(engine: Any, case: Case) -> None:

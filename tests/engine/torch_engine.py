@@ -162,10 +162,10 @@ class TorchEngine(Engine):
         return torch.sort(_tensor(x), axis).values
 
     def argsort(self, x: Any, axis: int = -1) -> Any:
-        return torch.argsort(_tensor(x), axis, stable=True).to(torch.int32)
+        return torch.argsort(_tensor(x), dim=axis, stable=True).to(torch.int32)
 
     def top_k(self, x: Any, k: int) -> tuple[Any, Any]:
-        values, indices = torch.sort(_tensor(x), -1, descending=True, stable=True)
+        values, indices = torch.sort(_tensor(x), dim=-1, descending=True, stable=True)
         return values[..., :k], indices[..., :k].to(torch.int32)
 
     # --- shape -------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Laws that every layer obeys, each on the table in ``layer_cases.py``; Keras 3.15.1 is the oracle of numbers."""
 
 import functools
+import inspect
 import json
 from typing import Any
 
@@ -15,6 +16,17 @@ from keraunos.layers.layer import LAYERS
 from keraunos.utils import tree
 
 everyone = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+# Each case without training; and while training, where that changes something and chance does not decide.
+in_each_phase = pytest.mark.parametrize(
+    ("case", "training"),
+    [
+        pytest.param(case, training, id=f"{case.name}-{'training' if training else 'inference'}")
+        for case in CASES
+        for training in (False, True)
+        if not training or (not case.chance and "training" in inspect.signature(case.layer.call).parameters)
+    ],
+)
 
 
 def inputs_of(case: Case) -> Any:
@@ -106,10 +118,6 @@ def compiled(name: str, training: bool) -> Any:
     case = next(case for case in CASES if case.name == name)
     layer = ready(case)
     return layer, K.compile(ours(layer, training)), parts(layer, inputs_of(case))
-
-
-def deterministic(case: Case) -> bool:
-    return not case.chance
 
 
 def same(actual: Any, wanted: Any, tolerance: float = 1e-5) -> None:
@@ -248,11 +256,8 @@ def test_channels_first_is_channels_last_transposed(case: Case) -> None:
 # --- laws of numbers -----------------------------------------------------------------
 
 
-@everyone
-@pytest.mark.parametrize("training", [False, True])
+@in_each_phase
 def test_gradients_are_those_of_finite_differences(case: Case, training: bool) -> None:
-    if training and not deterministic(case):
-        pytest.skip("while training, chance decides")
     if training and case.arguments.get("renorm"):
         pytest.skip("regards its correction as constant")
     _, run, (wanted, others, rest) = compiled(case.name, training)
@@ -293,11 +298,8 @@ def oracle_config(case: Case, layer: Any) -> Any:
     return cls(**arguments, name=layer.name).get_config()
 
 
-@everyone
-@pytest.mark.parametrize("training", [False, True])
+@in_each_phase
 def test_outputs_and_gradients_are_those_of_keras(case: Case, training: bool) -> None:
-    if training and not deterministic(case):
-        pytest.skip("while training, chance decides")
     if case.layer is layers.InputLayer:
         pytest.skip("Keras does not call an Input")
     layer, run, (wanted, others, rest) = compiled(case.name, training)

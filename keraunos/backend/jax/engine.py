@@ -158,26 +158,30 @@ class JaxEngine(Engine):
 
     # --- shape -------------------------------------------------------------------
 
-    reshape = staticmethod(jnp.reshape)
     transpose = staticmethod(jnp.transpose)
     broadcast_to = staticmethod(jnp.broadcast_to)
     flip = staticmethod(jnp.flip)
     repeat = staticmethod(jnp.repeat)
     take_along_axis = staticmethod(jnp.take_along_axis)
 
+    def reshape(self, x: Any, newshape: Sequence[int]) -> Any:
+        return jnp.reshape(jnp.asarray(x), newshape)  # of a NumPy array, JAX would make a NumPy array
+
     def concatenate(self, xs: Sequence[Any], axis: int = 0) -> Any:
         return jnp.concatenate(xs, axis)
 
     def pad(self, x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
         if mode == "constant":
-            return jnp.pad(x, pad_width, constant_values=constant_values or 0)
+            return jnp.pad(x, pad_width, constant_values=0 if constant_values is None else constant_values)
         return jnp.pad(x, pad_width, mode)
 
     def get_item(self, x: Any, key: Any) -> Any:
         return jnp.asarray(x)[key]
 
     def take(self, x: Any, indices: Any, axis: int | None = None) -> Any:
-        return jnp.take(x, indices, axis, mode="clip")
+        x, indices = jnp.asarray(x), jnp.asarray(indices, "int32")
+        size = x.size if axis is None else x.shape[axis]
+        return jnp.take(x, jnp.where(indices < 0, indices + size, indices), axis, mode="clip")
 
     def slice(self, inputs: Any, start_indices: Sequence[Any], shape: Sequence[int]) -> Any:
         return lax.dynamic_slice(inputs, start_indices, shape)
@@ -212,25 +216,27 @@ class JaxEngine(Engine):
 
     # --- verbs -------------------------------------------------------------------
 
+    # JAX sorts the keys of a dict, so that a program would depend on names ("dense_9" before
+    # "dense_10"). Everything handed to JAX here is therefore a flat list in the tree's own order:
+    # models that differ only in names share one program.
+
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        traced = jax.jit(function)
-        programs: dict[Any, Any] = {}
+        programs: dict[Any, tuple[Any, Any]] = {}
 
         def call(*args: Any) -> Any:
-            leaves, structure = jax.tree.flatten(args)
-            leaves = [leaf if isinstance(leaf, jax.Array) else self.array(leaf) for leaf in leaves]
-            args = jax.tree.unflatten(structure, leaves)
-            signature = (structure, *((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves))
-            program = programs.get(signature)
-            if program is None:
-                program = programs[signature] = self._compiled(traced.lower(*args))
-            return program(*args)
+            leaves = [self.array(leaf) for leaf in tree.leaves(args) if leaf is not None]
+            signature = (jax.tree.structure(args), *((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves))
+            if signature not in programs:
+                flat, form = _flat(lambda arguments: function(*arguments), args)
+                program = self._compiled(jax.jit(flat).lower(leaves))
+                programs[signature] = (program, form[0])
+            program, form = programs[signature]
+            return _filled(form, program(leaves))
 
         return call
 
     def _compiled(self, lowered: Any) -> Any:
-        text = f"{lowered.in_tree}{lowered.out_tree}{lowered.as_text()}"
-        key = hashlib.sha256(text.encode()).hexdigest()
+        key = hashlib.sha256(lowered.as_text().encode()).hexdigest()
         program = self._programs.pop(key, None)
         if program is None:
             program = lowered.compile()
@@ -240,24 +246,40 @@ class JaxEngine(Engine):
         return program
 
     def loop(self, body: Callable[[Any, Any], Any], carry: Any, start: Any, stop: Any) -> Any:
-        return lax.fori_loop(start, stop, body, carry)
+        form = _form(carry)
+        results = lax.fori_loop(start, stop, lambda i, flat: _bare(body(i, _filled(form, flat))), _bare(carry))
+        return _filled(form, results)
 
     def scan(
         self,
-        step: Callable[[Any, Any], tuple[Any, Any]],
-        carry: Any,
+        f: Callable[[Any, Any], tuple[Any, Any]],
+        init: Any,
         xs: Any = None,
         length: int | None = None,
         reverse: bool = False,
         unroll: int = 1,
     ) -> tuple[Any, Any]:
-        return lax.scan(step, carry, xs, length=length, reverse=reverse, unroll=unroll)
+        carry_form, x_form = _form(init), _form(xs)
+        y_form: list[Any] = []
 
-    def cond(self, predicate: Any, if_true: Callable[..., Any], if_false: Callable[..., Any], *args: Any) -> Any:
-        return lax.cond(predicate, if_true, if_false, *args)
+        def step(flat_carry: Any, flat_x: Any) -> Any:
+            carry, y = f(_filled(carry_form, flat_carry), _filled(x_form, flat_x))
+            y_form[:] = [_form(y)]
+            return _bare(carry), _bare(y)
+
+        carry, ys = lax.scan(step, _bare(init), _bare(xs), length=length, reverse=reverse, unroll=unroll)
+        return _filled(carry_form, carry), _filled(y_form[0], ys)
+
+    def cond(self, pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], *args: Any) -> Any:
+        return lax.cond(pred, true_fn, false_fn, *args)
 
     def value_and_gradient(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
-        return jax.value_and_grad(function, has_aux=True)
+        def call(values: Any) -> Any:
+            flat, form = _flat(function, values, auxiliary=True)
+            (value, rest), gradients = jax.value_and_grad(flat, has_aux=True)(_bare(values))
+            return (value, _filled(form[0], rest)), _filled(_form(values), gradients)
+
+        return call
 
     stop_gradient = staticmethod(lax.stop_gradient)
 
@@ -275,6 +297,35 @@ class JaxEngine(Engine):
 
     def wait(self, values: Any) -> Any:
         return jax.block_until_ready(values)
+
+
+def _form(values: Any) -> Any:
+    """The tree without its tensors: true where one stands."""
+    return tree.map(lambda leaf: None if leaf is None else True, values)
+
+
+def _bare(values: Any) -> list[Any]:
+    """The tensors of a tree, in order."""
+    return [leaf for leaf in tree.leaves(values) if leaf is not None]
+
+
+def _filled(form: Any, flat: Sequence[Any]) -> Any:
+    """The tree of a form with tensors put in."""
+    remaining = iter(flat)
+    return tree.map(lambda mark: None if mark is None else next(remaining), form)
+
+
+def _flat(function: Callable[[Any], Any], values: Any, *, auxiliary: bool = False) -> tuple[Any, list[Any]]:
+    """``function`` of a tree as a function of a list, and (once it ran) the form of its results in a list."""
+    given, returned = _form(values), []
+
+    def flat(leaves: Sequence[Any]) -> Any:
+        results = function(_filled(given, leaves))
+        value, results = results if auxiliary else (None, results)
+        returned[:] = [_form(results)]
+        return (value, _bare(results)) if auxiliary else _bare(results)
+
+    return flat, returned
 
 
 def _axes(axis: Any) -> Any:

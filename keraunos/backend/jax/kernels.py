@@ -28,6 +28,7 @@ def conv(
     dilation_rate: int | Sequence[int] = 1,
 ) -> Any:
     """Cross-correlation; see ``Engine.conv``."""
+    inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
     rank = inputs.ndim - 2
     strides, dilation = _per_axis(strides, rank), _per_axis(dilation_rate, rank)
     inputs, restore = _channels_last(inputs, data_format)
@@ -71,6 +72,7 @@ def max_pool(
     data_format: str | None = None,
 ) -> Any:
     """Largest element of each window; see ``Engine.max_pool``."""
+    inputs = jnp.asarray(inputs)
     lowest = -jnp.inf if jnp.issubdtype(inputs.dtype, jnp.floating) else jnp.iinfo(inputs.dtype).min
     parts, restore, _ = _pool_parts(inputs, pool_size, strides, padding, data_format, lowest)
     best = next(parts)
@@ -87,6 +89,7 @@ def average_pool(
     data_format: str | None = None,
 ) -> Any:
     """Mean of each window without its padding; see ``Engine.average_pool``."""
+    inputs = jnp.asarray(inputs)
     parts, restore, pooled = _pool_parts(inputs, pool_size, strides, padding, data_format, 0)
     total = sum(parts)
     if padding == "valid":

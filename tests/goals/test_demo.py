@@ -1,0 +1,72 @@
+"""Goal: the demo trains four networks on real data, says how well, and leaves pictures behind."""
+
+import importlib.util
+import re
+
+import pytest
+
+from keraunos import cli, demo
+
+PICTURES = {f"{name}-history.png" for name in ("xor", "iris", "moons", "digits")}
+PICTURES |= {"xor-boundary.png", "moons-boundary.png", "moons-training.gif", "digits-graph.svg"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, request):
+    """What the demo printed, and the folder that it filled."""
+    import contextlib
+    import io
+
+    folder, printed = tmp_path_factory.mktemp("demo") / "new" / "folder", io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert cli.main(["demo", "--out", str(folder)]) == 0
+    return printed.getvalue(), folder
+
+
+def accuracies(printed: str) -> dict[str, float]:
+    return {name: float(value) for name, value in re.findall(r"^(\w+) +test accuracy +([\d.]+)%$", printed, re.M)}
+
+
+def test_every_network_learns_its_task(finished):
+    least = {"xor": 90, "iris": 85, "moons": 92, "digits": 95}
+    reached = accuracies(finished[0])
+    assert set(reached) == set(least)
+    assert all(reached[name] >= bound for name, bound in least.items()), reached
+
+
+def test_it_prints_summaries_progress_and_results_as_keras_does(finished):
+    printed = finished[0]
+    for words in (
+        'Model: "digits"', "conv2d (Conv2D)", "(None, 8, 8, 16)", "Total params: 9,930", "Trainable params: 9,930",
+        "Epoch 15/15", "24/24 - ", "Epoch 10/10", "45/45", "val_accuracy: ", "Test accuracy: ",
+        "predicts the same: the largest difference is 0.",
+    ):  # fmt: skip
+        assert words in printed
+
+
+def test_the_folder_that_it_names_holds_what_it_lists(finished):
+    printed, folder = finished
+    assert f"Written to {folder.resolve()}:" in printed
+    listed = set(re.findall(r"^  (\S+) +\d+ kB$", printed, re.M))
+    assert listed == {path.name for path in folder.iterdir()}
+    assert "digits.keras" in listed
+
+
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(module) is None for module in ("matplotlib", "PIL")),
+    reason="pictures need matplotlib and pillow",
+)
+def test_the_pictures_are_pictures(finished):
+    _, folder = finished
+    beginnings = {".png": b"\x89PNG\r\n", ".gif": b"GIF89a", ".svg": b"<"}
+    assert {path.name for path in folder.iterdir()} == {*PICTURES, "digits.keras"}
+    for name in PICTURES:
+        content = (folder / name).read_bytes()
+        assert content.startswith(beginnings[name[-4:]])
+        assert len(content) > 1000
+
+
+def test_a_second_demo_learns_the_same(capsys, tmp_path):
+    """The seed is set, so that a number in the pages is a number that a reader sees."""
+    first, second = (demo.iris(demo._Studio(tmp_path)) for _ in range(2) if not demo.utils.set_random_seed(1))
+    assert first == second
