@@ -98,7 +98,7 @@ def moons(studio: "_Studio") -> float:
     model.add(Dense(1, activation="sigmoid"))
     model.summary()
     model.compile(loss="binary_crossentropy", optimizer="sgd", metrics=["accuracy"])
-    movie = studio.movie("moons-training.gif", x_test, y_test, every=10)
+    movie = studio.movie("moons-training", x_test, y_test, every=10)
     history = model.fit(x_train, y_train, epochs=200, validation_data=(x_test, y_test), verbose=0, callbacks=movie)
 
     last = {name: values[-1] for name, values in history.history.items()}
@@ -178,10 +178,12 @@ class _Studio:
             draw(*arguments, path=self.file(name), **options)
 
     def movie(self, name: str, x: Any, y: Any, every: int) -> list[Any]:
-        """The callbacks that film a training; none where a library is missing."""
+        """The callbacks that film a training in a folder of its own; none where a library is missing."""
         if self.missing:
             return []
-        return [plots.TrainingMovie(self.file(name), x, y, every=every)]
+        film = plots.TrainingMovie(self.folder / name, x, y, metrics=["loss", "accuracy"], every=every)
+        self.files.append(f"{name}/{film.gif.name}")
+        return [film]
 
     def close(self) -> None:
         """Say what was written, and what was not."""
@@ -191,7 +193,7 @@ class _Studio:
             print('Run: pip install "keraunos[plots]"')
         print(f"Written to {self.folder.resolve()}:")
         for name in self.files:
-            print(f"  {name:<22} {(self.folder / name).stat().st_size / 1e3:6.0f} kB")
+            print(f"  {name:<28} {(self.folder / name).stat().st_size / 1e3:6.0f} kB")
 
 
 def _installed(module: str) -> bool:

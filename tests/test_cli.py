@@ -19,7 +19,11 @@ def test_info_prints_versions_engine_device_and_folders(capsys, monkeypatch, tmp
     assert {"keraunos", "jax", "numpy", "device", "system"} <= set(lines)
     assert lines["home"] == f"{tmp_path} (from KERAUNOS_HOME)"
     assert dict(cli.info())["data sets"] == f"{tmp_path / 'datasets'} (1.5 MB)"
-    assert dict(cli.info())["programs"].endswith("(not there yet)")
+
+
+def test_a_folder_that_is_not_there_yet_is_said_to_be_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAUNOS_HOME", str(tmp_path / "new"))
+    assert dict(cli.info())["data sets"] == f"{tmp_path / 'new' / 'datasets'} (not there yet)"
 
 
 def test_a_library_that_is_not_there_is_said_to_be_not_installed():
@@ -69,7 +73,7 @@ def test_without_matplotlib_the_demo_says_so_and_draws_what_it_can(capsys, monke
 
     studio.picture("history.png", draw)
     studio.picture("graph.svg", draw)
-    assert studio.movie("training.gif", None, None, every=1) == []
+    assert studio.movie("training", None, None, every=1) == []
     studio.close()
     assert [path.name for path in tmp_path.iterdir()] == ["graph.svg"]
     printed = capsys.readouterr().out

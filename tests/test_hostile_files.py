@@ -422,45 +422,35 @@ def test_a_damaged_superblock_is_named(place: int, value: int, match: str) -> No
         read_hdf5(bytes(content), "x")
 
 
-def test_parts_that_share_bytes_are_refused(target: Path) -> None:
-    """A thousand arrays of one place would let a small file fill the memory."""
+def test_parts_that_share_bytes_are_refused() -> None:
+    """Many arrays at one place would let a small file fill the memory."""
 
     def fill(file: h5py.File) -> None:
+        file["x"] = np.zeros(50_000, "float32")
         for number in range(8):
-            file[f"x{number}"] = np.zeros(50_000, "float32")
+            file.create_dataset(f"x{number}", (50_000,), "float32")  # Nothing is written, so it has no place yet.
 
     content = weights(fill)
     with h5py.File(io.BytesIO(content)) as file:
-        places = [file[f"x{number}"].id.get_offset() for number in range(8)]
-    for place in places[1:]:
-        content = content.replace(struct.pack("<QQ", place, 200_000), struct.pack("<QQ", places[0], 200_000))
-    read_hdf5(content, "x")  # As many bytes as the file has: nothing is gained by it yet.
+        place = file["x"].id.get_offset()
+    shared = content.replace(struct.pack("<QQ", 2**64 - 1, 200_000), struct.pack("<QQ", place, 200_000))
+    assert len(shared) < 250_000
     with pytest.raises(ModelFileError, match="claim the same bytes many times"):
-        read_hdf5(content[: len(content) - 0].replace(struct.pack("<Q", len(content)), struct.pack("<Q", 1)), "x")
-
-
-def odd_number(width: int, kind: object) -> bytes:
-    def make(group: h5py.Group) -> None:
-        datatype = kind.copy()
-        datatype.set_precision(width)
-        h5py.h5d.create(group.id, b"0", datatype, h5py.h5s.create_simple((3, 2))).write(
-            h5py.h5s.ALL, h5py.h5s.ALL, np.ones((3, 2), "float32" if "F" in str(kind) else "int32")
-        )
-
-    return replaced(make)
+        read_hdf5(shared, "x")
 
 
 def test_numbers_of_unusual_form_are_refused(target: Path) -> None:
-    refuses_weights(target, odd_number(20, h5py.h5t.STD_I32LE), "whole numbers of unusual width")
+    def odd(kind: str, change) -> bytes:
+        def make(group: h5py.Group) -> None:
+            datatype = h5py.h5t.py_create(np.dtype(kind)).copy()
+            change(datatype)
+            dataset = h5py.h5d.create(group.id, b"0", datatype, h5py.h5s.create_simple((3, 2)))
+            dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ones((3, 2), kind))
 
-    def make(group: h5py.Group) -> None:
-        datatype = h5py.h5t.IEEE_F32LE.copy()
-        datatype.set_ebias(100)
-        h5py.h5d.create(group.id, b"0", datatype, h5py.h5s.create_simple((3, 2))).write(
-            h5py.h5s.ALL, h5py.h5s.ALL, np.ones((3, 2), "float32")
-        )
+        return replaced(make)
 
-    refuses_weights(target, replaced(make), "floating-point numbers of unusual form")
+    refuses_weights(target, odd("int32", lambda kind: kind.set_precision(20)), "whole numbers of unusual width")
+    refuses_weights(target, odd("float32", lambda kind: kind.set_ebias(100)), "floating-point numbers of unusual form")
     refuses_weights(target, replaced(lambda group: group.create_dataset("0", data=np.zeros(3, "V2"))), "opaque bytes")
 
 
@@ -622,6 +612,26 @@ def test_a_json_text_obeys_the_same_rules() -> None:
         saving.model_from_json(json.dumps(sequential(layer("system", module="os"))))
     with within(10), pytest.raises(ModelFileError, match="fewer"):
         saving.model_from_json(json.dumps(sequential(layer("Dense", units=10**10, name="dense"))))
+
+
+def test_json_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ModelFileError, match="is a dict; expected JSON text"):
+        saving.model_from_json({"class_name": "Sequential"})
+
+
+@pytest.mark.parametrize("text", ["[]", "7", '{"class_name": 7, "config": {}}', '{"class_name": "function"}', "{}"])
+def test_inspect_does_not_mind_what_the_config_says(target: Path, text: str) -> None:
+    assert saving.inspect(archive(target, text))["config"] == json.loads(text)
+
+
+@pytest.mark.parametrize("value", [-1, 2**40, "x", [1], None, 1.5e300])
+def test_counters_of_training_are_checked(target: Path, value: object) -> None:
+    config = {**sequential(DENSE), "compile_config": {"optimizer": "sgd", "loss": "mse"}}
+    with zipfile.ZipFile(target, "w") as file:
+        file.writestr("metadata.json", json.dumps({"keraunos": {"seed": value}}))
+        file.writestr("config.json", json.dumps(config))
+        file.writestr("model.weights.h5", weights())
+    refuses(target, "cannot be made from its config")
 
 
 def test_a_vocabulary_path_is_not_read(target: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keraunos.utils.config import epsilon, floatx
-from keraunos.utils.errors import ShapeError
+from keraunos.utils.errors import ArgumentError, ShapeError
 
 Tensor = Any
 Axis = int | Sequence[int] | None
@@ -144,7 +144,9 @@ class DerivedOperations:
 
     def logaddexp(self, x1: Tensor, x2: Tensor) -> Tensor:
         """``log(exp(x1) + exp(x2))`` without overflow."""
-        return self.maximum(x1, x2) + self.log1p(self.exp(-self.abs(x1 - x2)))
+        # Of equals, infinite ones too, the difference is 0, and each has half of the gradient.
+        difference = self.where(self.equal(x1, x2), 0.0, self.subtract(x1, x2))
+        return self.maximum(x1, x2) + self.log1p(self.exp(-self.abs(difference)))
 
     # --- reductions --------------------------------------------------------------
 
@@ -182,18 +184,38 @@ class DerivedOperations:
     def logsumexp(self, x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Logarithm of the sum of exponentials, without overflow."""
         peak = self.stop_gradient(self.max(x, axis, True))
+        peak = self.where(self.isfinite(peak), peak, 0.0)
         total = self.log(self.sum(self.exp(x - peak), axis, True)) + peak
         return total if keepdims else self.squeeze(total, self._axes(x, axis))
 
     def norm(self, x: Tensor, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:  # noqa: A002
-        """Euclidean norm (``ord`` None or 2 of vectors), 1-norm or largest magnitude."""
-        if ord in (None, 2, "fro", "euclidean"):
+        """Euclidean norm; with ``ord``, that norm of vectors (one axis) or of matrices (two axes).
+
+        Vectors: ``sum(abs(x)**ord)**(1 / ord)``, the largest magnitude for inf, the smallest for -inf, the count of
+        what is not 0 for 0. Matrices: fro, 1 and -1 (column sums), inf and -inf (row sums).
+        """
+        if "float" not in self.dtype(x):
+            x = self.cast(x, floatx())
+        rank = len(self.shape(x))
+        axes = range(rank) if axis is None else [axis] if isinstance(axis, int) else [a % rank for a in axis]
+        if ord in (None, "fro", "euclidean") or (ord == 2 and len(axes) == 1):
             return self.sqrt(self.sum(self.square(x), axis, keepdims))
-        if ord == 1:
-            return self.sum(self.abs(x), axis, keepdims)
-        if ord == math.inf:
-            return self.max(self.abs(x), axis, keepdims)
-        return self.power(self.sum(self.power(self.abs(x), ord), axis, keepdims), 1.0 / ord)
+        if len(axes) > 2 or isinstance(ord, str) or (len(axes) == 2 and ord not in (1, -1, math.inf, -math.inf)):
+            raise ArgumentError(
+                f"norm: ord is {ord!r} over {len(axes)} axes; expected None, or a number for one axis, or "
+                "'fro', 1, -1, inf or -inf for two. Norms from singular values are not available."
+            )
+        size = self.abs(x)
+        extreme = self.max if ord > 0 else self.min
+        if len(axes) == 2:
+            summed, other = axes if abs(ord) == 1 else reversed(axes)
+            found = extreme(self.sum(size, summed, True), other, True)
+            return found if keepdims else self.squeeze(found, tuple(axes))
+        if ord == 0:
+            return self.sum(self.cast(self.not_equal(x, 0), self.dtype(x)), axis, keepdims)
+        if math.isinf(ord):
+            return extreme(size, axis, keepdims)
+        return self.power(self.sum(self.power(size, ord), axis, keepdims), 1.0 / ord)
 
     def normalize(self, x: Tensor, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Tensor:
         """``x`` divided by its norm along an axis."""
@@ -288,14 +310,21 @@ class DerivedOperations:
         counts = [1] * (rank - len(counts)) + counts
         x = self.reshape(x, [1] * (rank - len(shape)) + shape)
         for axis, count in enumerate(counts):
-            if count != 1:
+            if count == 0:
+                x = self.get_item(x, (*[slice(None)] * axis, slice(0)))
+            elif count != 1:
                 x = self.concatenate([x] * count, axis)
         return x
 
-    def roll(self, x: Tensor, shift: int, axis: int | None = None) -> Tensor:
-        """Shift along an axis; what leaves one end enters at the other."""
+    def roll(self, x: Tensor, shift: Any, axis: Axis = None) -> Tensor:
+        """Shift along axes; what leaves one end enters at the other."""
         if axis is None:
             return self.reshape(self.roll(self.ravel(x), shift, 0), self.shape(x))
+        if not isinstance(axis, int):
+            shifts = [shift] * len(axis) if isinstance(shift, int) else shift
+            for each, along in zip(shifts, axis, strict=True):
+                x = self.roll(x, each, along)
+            return x
         size = self.shape(x)[axis]
         return self.take(x, (self.arange(size) - shift) % size, axis)
 
@@ -504,10 +533,10 @@ class DerivedOperations:
     ) -> Tensor:
         """``-sum(target * log(output))`` along an axis; ``output`` is normalized first."""
         if from_logits:
-            return -self.sum(target * self.log_softmax(output, axis), axis)
+            return -self.sum(self.multiply(target, self.log_softmax(output, axis)), axis)
         output = output / self.sum(output, axis, True)
         output = self.clip(output, epsilon(), 1 - epsilon())
-        return -self.sum(target * self.log(output), axis)
+        return -self.sum(self.multiply(target, self.log(output)), axis)
 
     def sparse_categorical_crossentropy(
         self, target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1

@@ -9,7 +9,7 @@ random key is an opaque value made by ``random_key`` and ``fold_in``. Tensors ha
 Python's operators among themselves and with Python numbers, which never widen a
 tensor's type; operations also take NumPy arrays. Verbs take and return trees of
 dicts, lists, tuples and named tuples, with ``None`` in any place; the keys of a
-dict may come back in another order. Sums, products and counts of whole numbers
+dict may come back in another order. Sums and products of ``bool`` and ``int32``
 are int32.
 
 ``tests/engine`` holds the conformance suite that any engine must pass.

@@ -124,8 +124,13 @@ def serialize(value: Any) -> Any:
         return _serialize_object(value)
     if inspect.isfunction(value) or hasattr(value, "__wrapped__"):
         name = value.__name__
-        if any(table.members.get(name) is value for table in TABLES.values()):
+        built_in = [table.members[name] for table in TABLES.values() if table.functions and name in table.members]
+        if any(member is value for member in built_in):
             return name
+        if built_in:
+            raise ArgumentError(
+                f"your function {name!r} has the name of a built-in one, so a config could not tell them apart. Rename it."
+            )
         return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
     if isinstance(value, slice):
         ends = {"start": value.start, "stop": value.stop, "step": value.step}
@@ -152,10 +157,9 @@ def _serialize_object(value: Any) -> dict[str, Any]:
     }
     if table and hasattr(value, "keras_place"):
         config["module"], config["class_name"] = value.keras_place
-    for part in ("build_config", "compile_config"):
-        content = getattr(value, f"get_{part}", lambda: None)()
-        if content:
-            config[part] = serialize(content)
+    shapes = getattr(value, "get_build_config", lambda: None)()
+    if shapes:
+        config["build_config"] = serialize(shapes)
     if shared is not None and hasattr(value, "variables"):
         config["shared_object_id"] = len(shared) + 1
         shared[id(value)] = (value, config)

@@ -57,7 +57,9 @@ def rows(model: Any, expand_nested: bool = False, layer_range: Sequence[str] | N
 
 def totals(model: Any) -> dict[str, tuple[int, int]]:
     """Numbers of parameters and of bytes: trainable, non-trainable and, once built, of the optimizer."""
-    groups = {"Trainable": model.trainable_variables, "Non-trainable": model.non_trainable_variables}
+    # What is not saved, such as the state of a stateful layer, is no parameter.
+    fixed = [variable for variable in model.non_trainable_variables if variable.saved]
+    groups = {"Trainable": model.trainable_variables, "Non-trainable": fixed}
     if getattr(model.optimizer, "built", False):
         groups["Optimizer"] = model.optimizer.variables
     return {name: (_count(variables), _bytes(variables)) for name, variables in groups.items()}
@@ -219,8 +221,7 @@ def _output_shapes(layer: Any, calls: list[Node]) -> list[tuple[int | None, ...]
     if not shapes:
         return None
     try:
-        given = next(iter(shapes.values()))
-        result = layer.compute_output_shape(given)
+        result = layer.compute_output_shape(tree.map_shapes(_with_open_batch, next(iter(shapes.values()))))
     except (KeraunosError, TypeError, ValueError, StopIteration):
         return None
     nested = any(isinstance(part, (list, tuple)) for part in result)

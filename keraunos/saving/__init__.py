@@ -74,6 +74,13 @@ def save_model(model: Any, filepath: PathLike, overwrite: bool = True, include_o
 
     Raises:
         ArgumentError: The path has another ending, or exists while ``overwrite`` is false.
+
+    >>> import keraunos, tempfile
+    >>> model = keraunos.Sequential([keraunos.layers.Input((3,)), keraunos.layers.Dense(2)])
+    >>> path = Path(tempfile.mkdtemp()) / "model.keras"
+    >>> save_model(model, path)
+    >>> load_model(path).count_params()
+    8
     """
     path = _target(filepath, (".keras",), overwrite, "save_weights() writes .weights.h5 and .h5 files.")
     content = _pack(model, include_optimizer)
@@ -98,6 +105,11 @@ def load_model(
 
     Raises:
         ModelFileError: The file is missing, damaged, hostile, or names something unknown.
+
+    >>> load_model("none.keras")
+    Traceback (most recent call last):
+        ...
+    keraunos.utils.errors.ModelFileError: there is no file none.keras. Check the path; the working folder is ...
     """
     return _unpack(read_bytes(filepath), str(filepath), custom_objects, compile)
 
@@ -114,6 +126,13 @@ def save_weights(model: Any, filepath: PathLike, overwrite: bool = True) -> None
     Raises:
         ArgumentError: The path has another ending, exists while ``overwrite`` is
             false, or the model is not built.
+
+    >>> import keraunos, tempfile
+    >>> model = keraunos.Sequential([keraunos.layers.Input((3,)), keraunos.layers.Dense(2, name="only")])
+    >>> path = Path(tempfile.mkdtemp()) / "model.weights.h5"
+    >>> save_weights(model, path)
+    >>> list(inspect(path, verbose=False)["weights"])
+    ['layers/dense/vars/0', 'layers/dense/vars/1']
     """
     path = _target(filepath, (".h5", ".hdf5"), overwrite, "save() writes whole models to .keras files.")
     _require_built(model, "save")
@@ -136,6 +155,16 @@ def load_weights(model: Any, filepath: PathLike, skip_mismatch: bool = False, by
 
     Raises:
         ModelFileError: The file is missing or damaged, or its weights do not fit.
+
+    >>> import keraunos, tempfile
+    >>> one, other = (
+    ...     keraunos.Sequential([keraunos.layers.Input((3,)), keraunos.layers.Dense(2)]) for _ in range(2)
+    ... )
+    >>> path = Path(tempfile.mkdtemp()) / "model.h5"
+    >>> save_weights(one, path)
+    >>> load_weights(other, path)
+    >>> bool((one.get_weights()[0] == other.get_weights()[0]).all())
+    True
     """
     _require_built(model, "load")
     name, data = str(filepath), read_bytes(filepath)
@@ -155,8 +184,13 @@ def to_json(model: Any, **options: Any) -> str:
     Args:
         model: A model.
         **options: Passed to ``json.dumps``, such as ``indent``.
+
+    >>> import keraunos
+    >>> text = to_json(keraunos.Sequential([keraunos.layers.Input((3,)), keraunos.layers.Dense(2)]))
+    >>> model_from_json(text).output_shape
+    (None, 2)
     """
-    return _text(model, _config_of(model), **options)
+    return _text(model, _config_of(model, False), **options)
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -168,6 +202,11 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
 
     Raises:
         ModelFileError: The text is no config of a model, or names something unknown.
+
+    >>> model_from_json('{"class_name": "system", "module": "os", "config": {}}')
+    Traceback (most recent call last):
+        ...
+    keraunos.utils.errors.ModelFileError: the JSON text: the class 'system' of module 'os' is not built in, ...
     """
     name = "the JSON text"
     return _build(parse_json(json_string, name), name, custom_objects, 1 << 30, compiled=False)
@@ -184,6 +223,12 @@ def inspect(filepath: PathLike, verbose: bool = True) -> dict[str, Any]:
         ``format``, ``metadata``, ``config``, ``weights`` (shape and dtype by path),
         ``parameters`` (their number, optimizer state apart) and ``custom_objects``
         (names that loading needs from the caller).
+
+    >>> import keraunos, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "model.h5"
+    >>> save_weights(keraunos.Sequential([keraunos.layers.Input((3,)), keraunos.layers.Dense(2)]), path)
+    >>> inspect(path, verbose=False)["parameters"]
+    8
     """
     name, data = str(filepath), read_bytes(filepath)
     content: dict[str, Any] = {"format": "HDF5 weights", "metadata": {}, "config": None, "custom_objects": []}
@@ -223,23 +268,24 @@ def reduce_model(model: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 
 def _pack(model: Any, include_optimizer: bool = True) -> bytes:
     weights, archive = io.BytesIO(), io.BytesIO()
-    folder, config = save_state(model), _config_of(model)
+    compiled = include_optimizer and getattr(model, "compiled", False)
+    folder, config = save_state(model), _config_of(model, compiled)
     metadata: dict[str, Any] = {"keras_version": _FORMAT, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
-    if not include_optimizer:
-        folder.pop("optimizer", None)
-        config["compile_config"] = {}
-    elif getattr(model, "compiled", False):
+    if compiled:
         # Real Keras reads no more of this file than the version.
         metadata["keraunos"] = model.get_counters()
+    else:
+        folder.pop("optimizer", None)
     write_hdf5(weights, folder)
     contents = (json.dumps(metadata).encode(), _text(model, config).encode(), weights.getvalue())
     write_archive(archive, dict(zip(MEMBERS, contents, strict=True)))
     return archive.getvalue()
 
 
-def _config_of(model: Any) -> dict[str, Any]:
+def _config_of(model: Any, compiled: bool) -> dict[str, Any]:
     with registry.shared_objects():
         config: dict[str, Any] = registry.serialize(model)
+    config["compile_config"] = model.get_compile_config() if compiled else {}
     numbers = Counter(item["shared_object_id"] for _, _, item in walk(config) if _is_numbered(item))
     for _, _, item in walk(config):
         if _is_numbered(item) and numbers[item["shared_object_id"]] == 1:
@@ -348,7 +394,7 @@ def _report(name: str, content: Mapping[str, Any]) -> str:
     version = content["metadata"].get("keras_version") if isinstance(content["metadata"], dict) else None
     if version:
         lines.append(f"  format of Keras {version}, saved {content['metadata'].get('date_saved')}")
-    if content["config"]:
+    if isinstance(content["config"], dict):
         layers = [item for _, _, item in walk(content["config"]) if isinstance(item, dict) and "build_config" in item]
         lines.append(f"  {content['config'].get('class_name')} with {len(layers)} built layers")
     lines.append(f"  {content['parameters']:,} parameters in {len(content['weights'])} arrays (optimizer's included)")

@@ -38,6 +38,8 @@ def parse_json(text: str | bytes, name: str) -> Any:
     Raises:
         ModelFileError: The text breaks one of these rules.
     """
+    if not isinstance(text, (str, bytes)):
+        raise ModelFileError(f"{name} is a {type(text).__name__}; expected JSON text, such as to_json() returns.")
     if len(text) > MAX_BYTES:
         raise ModelFileError(f"{name} has {len(text)} bytes; a model's config has at most {MAX_BYTES}.")
 
@@ -123,7 +125,7 @@ def unknown_classes(config: Any) -> list[str]:
             try:
                 _check_class(item, "")
             except ModelFileError:
-                found.append(str(item["config"] if item["class_name"] == "function" else item["class_name"])[:80])
+                found.append(str(item.get("config") if item["class_name"] == "function" else item["class_name"])[:80])
     return sorted(set(found))
 
 

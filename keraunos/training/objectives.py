@@ -12,17 +12,6 @@ from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, DataError
 from keraunos.utils.text import plural, suggestion
 
-_ACCURACIES = {
-    "binary": "binary_accuracy",
-    "sparse": "sparse_categorical_accuracy",
-    "dense": "categorical_accuracy",
-}
-_CROSSENTROPIES = {
-    "binary": "binary_crossentropy",
-    "sparse": "sparse_categorical_crossentropy",
-    "dense": "categorical_crossentropy",
-}
-
 
 class Objectives:
     """Losses and metrics of a compiled model, by output.
@@ -74,20 +63,22 @@ class Objectives:
             spread = _spread(given, names, attribute, many, nested=True)
             resolved = {
                 name: [
-                    _metric(m, targets.get(name), outputs[name], f"{name}_" if many else "", self.losses.get(name))
+                    _metric(m, targets.get(name), outputs[name], f"{name}_" if many else "")
                     for m in _as_list(spread[name])
                 ]
                 for name in names
             }
             setattr(self, attribute, resolved)
         self.names = names
+        # Of outputs without a second axis, the mean over the last one is a mean over the batch.
+        self._of_rows = all(len(outputs[name].shape) > 1 for name in names)
         self.resolved = True
 
     @property
     def row_wise(self) -> bool:
         """Whether every loss and metric is known to treat rows one by one."""
         members = [*self.losses.values(), *self.compiled_metrics]
-        return all(_library(member) and getattr(member, "row_wise", False) for member in members)
+        return self._of_rows and all(_library(member) and getattr(member, "row_wise", False) for member in members)
 
     @property
     def compiled_metrics(self) -> list[Any]:
@@ -247,33 +238,14 @@ def _loss(given: Any) -> Any:
     return loss_functions.as_loss(given)
 
 
-def _metric(given: Any, target: TensorSpec | None, output: TensorSpec, prefix: str, loss: Any) -> Any:
-    """Metric of a name, function or object; ``accuracy`` depends on the shapes."""
-    name = given if isinstance(given, str) else None
-    if name in ("accuracy", "acc", "crossentropy", "ce"):
-        family = _ACCURACIES if name in ("accuracy", "acc") else _CROSSENTROPIES
-        given = family[_kind(target, output)]
-    metric = metric_functions.get(given)
-    if not isinstance(metric, metric_functions.Metric):
-        own = name or getattr(metric, "__name__", type(metric).__name__)
-        metric = metric_functions.MeanMetricWrapper(metric, name=own)
-    elif name is not None:
-        metric.name = name
+def _metric(given: Any, target: TensorSpec | None, output: TensorSpec, prefix: str) -> Any:
+    """Metric of a name, function or object, named after its output where there are several."""
+    shape = output.shape if target is None else target.shape
+    metric = metric_functions.resolve(given, shape, output.shape)
     if prefix and not metric.name.startswith(prefix):
         metric.name = f"{prefix}{metric.name}"
-    if target is not None:
-        metric.build(target.shape, output.shape)
+    metric.build(shape, output.shape)
     return metric
-
-
-def _kind(target: TensorSpec | None, output: TensorSpec) -> str:
-    if output.shape[-1] == 1 or len(output.shape) < 2:
-        return "binary"
-    if target is None:
-        return "dense"
-    if len(target.shape) < len(output.shape) or (target.shape[-1] == 1 and (output.shape[-1] or 0) > 1):
-        return "sparse"
-    return "dense"
 
 
 def _check_names(loss: Any, metrics: Any, weighted_metrics: Any) -> None:
@@ -282,8 +254,8 @@ def _check_names(loss: Any, metrics: Any, weighted_metrics: Any) -> None:
         if isinstance(given, str):
             loss_functions.get(given)
     for given in tree.leaves([metrics, weighted_metrics]):
-        if isinstance(given, str) and given not in ("accuracy", "acc", "crossentropy", "ce"):
-            metric_functions.get(given)
+        if isinstance(given, str):
+            metric_functions.resolve(given, (None, 1), (None, 1))
 
 
 def _name(function: Any) -> str:

@@ -151,8 +151,16 @@ class Running:
         """Empty arrays for the outputs of a whole block."""
         length = math.ceil(capacity / block.batch_size) * block.batch_size
         batch = tree.map(lambda leaf: TensorSpec((block.batch_size, *leaf.shape[1:]), K.dtype(leaf)), data[0])
-        specs = infer(self.predict_step, (batch,))
+        specs = self._outputs_of(self.predict_step, batch)
         return tree.map(lambda spec: K.zeros((length, *spec.shape[1:]), spec.dtype), specs)
+
+    def _outputs_of(self, method: Callable[[Any], Any], specs: Any) -> Any:
+        """Specs of what a method returns for specs; traced once, like the programs."""
+        programs = self.__dict__.setdefault("_programs", {})
+        key = ("outputs", method.__name__, str(specs))
+        if key not in programs or not self.built:
+            programs[key] = infer(method, (specs,))
+        return programs[key]
 
     # --- programs ----------------------------------------------------------------------
 

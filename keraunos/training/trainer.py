@@ -437,7 +437,7 @@ class Trainer(Running):
     def _prepare(self, batches: Any, *, train: bool = False, predict: bool = False) -> None:
         """Build what is not built, and refuse what does not fit, before anything changes."""
         x_spec, y_spec, _ = batches.spec
-        outputs = infer(self._forward, (x_spec,))
+        outputs = self._outputs_of(self._forward, x_spec)
         if predict:
             return
         objectives = self._need_compile("fit")

@@ -247,7 +247,7 @@ class JaxEngine(Engine):
 
     def loop(self, body: Callable[[Any, Any], Any], carry: Any, start: Any, stop: Any) -> Any:
         form = _form(carry)
-        results = lax.fori_loop(start, stop, lambda i, flat: _bare(body(i, _filled(form, flat))), _bare(carry))
+        results = lax.fori_loop(start, stop, lambda i, flat: _bare(body(i, _filled(form, flat)), form), _bare(carry))
         return _filled(form, results)
 
     def scan(
@@ -265,7 +265,7 @@ class JaxEngine(Engine):
         def step(flat_carry: Any, flat_x: Any) -> Any:
             carry, y = f(_filled(carry_form, flat_carry), _filled(x_form, flat_x))
             y_form[:] = [_form(y)]
-            return _bare(carry), _bare(y)
+            return _bare(carry, carry_form), _bare(y)
 
         carry, ys = lax.scan(step, _bare(init), _bare(xs), length=length, reverse=reverse, unroll=unroll)
         return _filled(carry_form, carry), _filled(y_form[0], ys)
@@ -284,13 +284,9 @@ class JaxEngine(Engine):
     stop_gradient = staticmethod(lax.stop_gradient)
 
     def abstract(self, function: Callable[..., Any], *specs: Any) -> Any:
-        arguments = jax.tree.map(
-            lambda spec: jax.ShapeDtypeStruct(spec.shape, spec.dtype),
-            specs,
-            is_leaf=lambda leaf: isinstance(leaf, TensorSpec),
-        )
-        outputs = jax.eval_shape(function, *arguments)
-        return tree.map(lambda leaf: None if leaf is None else TensorSpec(leaf.shape, leaf.dtype.name), outputs)
+        flat, form = _flat(lambda arguments: function(*arguments), specs)
+        outputs = jax.eval_shape(flat, [jax.ShapeDtypeStruct(spec.shape, spec.dtype) for spec in _bare(specs)])
+        return _filled(form[0], [TensorSpec(leaf.shape, leaf.dtype.name) for leaf in outputs])
 
     def vectorize(self, function: Callable[..., Any], in_axes: Any = 0) -> Callable[..., Any]:
         return jax.vmap(function, in_axes)
@@ -304,8 +300,10 @@ def _form(values: Any) -> Any:
     return tree.map(lambda leaf: None if leaf is None else True, values)
 
 
-def _bare(values: Any) -> list[Any]:
-    """The tensors of a tree, in order."""
+def _bare(values: Any, form: Any = None) -> list[Any]:
+    """The tensors of a tree, in its order or in that of a form with the same keys."""
+    if form is not None:
+        values = tree.map(lambda _, leaf: leaf, form, values)
     return [leaf for leaf in tree.leaves(values) if leaf is not None]
 
 
