@@ -107,7 +107,7 @@ def test_stateful_layers_go_on_as_in_keras(name: str) -> None:
     own, other = pair(name, units=4, stateful=True)
     for part in (X, X[:, :2], 2 * X):
         same(own(part), other(part))
-    same(own.states, [np.array(state.value) for state in other.states])
+    same(own.states, [np.array(state.value) for state in tree.leaves(other.states)])
     own.reset_states()
     other.reset_state()
     same(own(X), other(X))
@@ -228,9 +228,6 @@ def test_cells_give_the_numbers_of_keras(name: str, arguments: dict[str, Any]) -
     assert own.get_config() == {**other.get_config(), "name": own.name}
 
 
-GOLDEN = ("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional", "TimeDistributed")
-
-
 def golden_ids() -> list[str]:
     names = ("", "_seq", "_back", "_unroll", "_state", "_nobias", "_stateful", "_masked", "_masked_seq", "_masked_back")
     more = ("_relu_sig", "_dropout_inference", "_embed_mask")
@@ -294,15 +291,18 @@ def test_numbers_of_the_recorded_release(golden: dict[str, Any], case: str) -> N
         return sum((K.mean(y**2) for y in tree.leaves(outputs)), 0.0), (outputs, kept)
 
     weights = [arrays[key] for key in record["w"]]
-    if np.asarray(x).dtype.kind == "f":
+    # Compiling a gradient is what costs time; the laws check those of the cases left out here.
+    if "gx" not in record or case.startswith("Bidirectional_") or case.endswith(("_nobias", "_relu_sig", "_inference")):
+        _, (outputs, kept) = K.compile(lambda weights, x: objective((weights, x)))(weights, x)
+    elif np.asarray(x).dtype.kind == "f":
         compute = K.compile(lambda weights, x: K.value_and_gradient(objective)((weights, x)))
         (_, (outputs, kept)), (of_weights, of_x) = compute(weights, x)
-        same([of_x], [arrays[key] for key in record["gx"]])
+        same([of_weights, of_x], [arrays[key] for key in (*record["gw"], *record["gx"])])
     else:
         compute = K.compile(lambda weights, x: K.value_and_gradient(lambda w: objective((w, x)))(weights))
         (_, (outputs, kept)), of_weights = compute(weights, x)
+        same(of_weights, [arrays[key] for key in record["gw"]])
     same(outputs, [arrays[key] for key in record["y"]])
-    same(of_weights, [arrays[key] for key in record["gw"]])
     if "y_second_call" in record:
         for variable, value in zip(tree.leaves(chain[0].states), kept, strict=True):
             variable.assign(value)

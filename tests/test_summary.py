@@ -188,6 +188,22 @@ def trained(lib, optimizer="adam"):
     return model
 
 
+def stateful(lib):
+    return lib.Sequential([lib.Input(batch_shape=(2, 5, 4)), lib.layers.GRU(3, stateful=True), lib.layers.Dropout(0.1)])
+
+
+def with_state(lib):
+    class Counting(lib.layers.Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=(input_shape[-1], 3))
+            self.calls = self.add_weight(shape=(), trainable=False, initializer="zeros")
+
+        def call(self, inputs):
+            return inputs @ self.kernel
+
+    return lib.Sequential([lib.Input((4,)), Counting(), lib.layers.Lambda(lambda x: 2 * x)])
+
+
 def compiled(lib):
     model = chain(lib)
     model.compile("adam", "mse", metrics=["mae"])
@@ -203,7 +219,7 @@ def trained_class(lib):
 
 MODELS = [
     stack, unbuilt, empty, built_later, frozen, all_frozen, chain, branches, dicts, shared, shared_in_a_chain, operators,
-    several_outputs, wrapped, nested, nested_stack, written_as_class, class_not_called, trained, compiled, trained_class,
+    several_outputs, wrapped, stateful, with_state, nested, nested_stack, written_as_class, class_not_called, trained, compiled, trained_class,
 ]  # fmt: skip
 
 
@@ -245,6 +261,15 @@ def test_a_layer_that_was_popped_is_not_listed():
 
 def chain_of_stack(lib):
     return lib.Sequential([lib.Input((4,)), lib.layers.Dense(3), lib.layers.Dense(2, name="last")])
+
+
+def test_a_class_that_learned_its_shapes_from_fit_has_an_open_batch(monkeypatch):
+    # Keras shows the size of the batch it happened to see first.
+    keraunos.utils.clear_session()
+    model = written_as_class(keraunos, call=False)
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, :1], verbose=0)
+    assert re.findall(r"dense\w* \(Dense\) +│ (\(.*?\))", text_of(model)) == ["(None, 3)", "(None, 1)"]
 
 
 def test_brackets_in_a_name_are_no_markup():

@@ -551,6 +551,7 @@ class DerivedOperations:
 
     def binary_crossentropy(self, target: Tensor, output: Tensor, from_logits: bool = False) -> Tensor:
         """``-(t * log(o) + (1 - t) * log(1 - o))``, elementwise."""
+        target = self.cast(target, self.dtype(output))
         if from_logits:
             return target * self.softplus(-output) + (1 - target) * self.softplus(output)
         output = self.clip(output, epsilon(), 1 - epsilon())

@@ -101,10 +101,13 @@ class Variable(Operand):
     @property
     def concrete(self) -> Any:
         """The present value, whatever trace is on."""
-        # Inside a trace, the array would become a part of the trace, which must not be kept.
-        if current_scope() is None and not depth().traces and isinstance(self._value, np.ndarray):
-            self._value = K.array(self._value, self.dtype)
-        return self._value
+        if not isinstance(self._value, np.ndarray):
+            return self._value
+        tensor = K.array(self._value, self.dtype)
+        # Inside a trace, the tensor may be a part of the trace, which must not be kept.
+        if current_scope() is None and not depth().traces:
+            self._value = tensor
+        return tensor
 
     def numpy(self) -> Any:
         """Copy of the value as a NumPy array."""

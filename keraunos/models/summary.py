@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from keraunos.core.symbolic import Node
-from keraunos.layers.layer import Layer
+from keraunos.core.symbolic import _TRIAL_SIZES, Node
+from keraunos.layers.layer import Layer, _map_shapes
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, KeraunosError
 
@@ -221,11 +221,16 @@ def _output_shapes(layer: Any, calls: list[Node]) -> list[tuple[int | None, ...]
     if not shapes:
         return None
     try:
-        result = layer.compute_output_shape(tree.map_shapes(_with_open_batch, next(iter(shapes.values()))))
+        result = layer.compute_output_shape(_map_shapes(_with_open_batch, next(iter(shapes.values()))))
     except (KeraunosError, TypeError, ValueError, StopIteration):
         return None
     nested = any(isinstance(part, (list, tuple)) for part in result)
     return [tuple(shape) for shape in result] if nested else [tuple(result)]
+
+
+def _with_open_batch(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    # A layer that was built while shapes were inferred has seen a size that stands for an open one.
+    return (None, *shape[1:]) if shape and shape[0] in _TRIAL_SIZES else shape
 
 
 def _calls(model: Any, layer: Any) -> list[Node]:

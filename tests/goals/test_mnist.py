@@ -7,6 +7,7 @@ import keraunos
 from keraunos.layers import Activation, Conv2D, Dense, Dropout, Flatten, Input, MaxPooling2D
 from keraunos.models import Sequential
 from keraunos.optimizers import Adam
+from keraunos.schedules import CosineDecay
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_small_convolutional_net_reaches_98_5_percent_in_3_epochs(mnist):
     model = Sequential(
         [
             Input((28, 28, 1)),
-            Conv2D(16, 3, strides=1, activation="relu"),
+            Conv2D(16, 3, activation="relu"),
             MaxPooling2D(2),
             Conv2D(32, 3, activation="relu"),
             MaxPooling2D(2),
@@ -48,7 +49,8 @@ def test_a_small_convolutional_net_reaches_98_5_percent_in_3_epochs(mnist):
             Dense(10, activation="softmax"),
         ]
     )
-    model.compile(loss="sparse_categorical_crossentropy", optimizer=Adam(learning_rate=0.003), metrics=["accuracy"])
+    optimizer = Adam(learning_rate=CosineDecay(0.004, decay_steps=3 * 938))
+    model.compile(loss="sparse_categorical_crossentropy", optimizer=optimizer, metrics=["accuracy"])
     model.fit(x_train[..., None], y_train, batch_size=64, epochs=3, verbose=0)
     accuracy = model.evaluate(x_test[..., None], y_test, verbose=0, return_dict=True)["accuracy"]
     assert accuracy >= 0.985
