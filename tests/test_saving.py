@@ -723,3 +723,8 @@ def test_pickle_and_deepcopy_go_through_the_safe_format() -> None:
     again = function(data, own)
     np.testing.assert_array_equal(again(X), model(X))
     assert same_weights(again, model)
+
+
+def test_states_are_not_among_the_weights() -> None:
+    model = stateful(keraunos)
+    assert [weight.shape for weight in model.get_weights()] == [(1, 8), (2, 8), (8,), (2, 2), (2,)]

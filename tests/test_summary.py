@@ -219,7 +219,8 @@ def trained_class(lib):
 
 MODELS = [
     stack, unbuilt, empty, built_later, frozen, all_frozen, chain, branches, dicts, shared, shared_in_a_chain, operators,
-    several_outputs, wrapped, stateful, with_state, nested, nested_stack, written_as_class, class_not_called, trained, compiled, trained_class,
+    several_outputs, wrapped, stateful, with_state, nested, nested_stack, written_as_class, class_not_called, trained,
+    compiled, trained_class,
 ]  # fmt: skip
 
 

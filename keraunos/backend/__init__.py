@@ -54,7 +54,7 @@ def use_engine(other: Engine) -> Iterator[Engine]:
     try:
         yield other
     finally:
-        _active.remove(other)
+        del _active[len(_active) - 1 - _active[::-1].index(other)]  # of several entries, its own
 
 
 class _Facade:
@@ -76,7 +76,7 @@ class _Facade:
             while kwargs and len(args) < len(required) and required[len(args)] in kwargs:
                 args = (*args, kwargs.pop(required[len(args)]))
             if name in VERBS:
-                args = tuple(deeper(a, loop=VERBS[name]) if inspect.isroutine(a) else a for a in args)
+                args = tuple(deeper(a, loop=VERBS[name]) if callable(a) else a for a in args)
             operands = [leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Operand)]
             if not operands:
                 return getattr(current_engine(), name)(*args, **kwargs)

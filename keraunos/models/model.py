@@ -186,8 +186,6 @@ class Model(Trainer, Layer):
         """All Variables, layer by layer."""
         return list(self.named_variables().values())
 
-    weights = variables
-
     @property
     def inputs(self) -> Any:
         """Symbolic inputs, as a flat list."""

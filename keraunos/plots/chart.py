@@ -113,7 +113,7 @@ def _box(row: Row, options: Options, key: str) -> Box:
 
 def _lines(row: Row, options: Options) -> list[str]:
     lines = []
-    nodes = row.calls or getattr(row.layer, "_nodes", ())
+    nodes = row.calls or getattr(row.layer, "_nodes", [])
     if options.shapes:
         taken = _text(leaf.shape for leaf in row.calls[-1].inputs) if row.calls else ""
         made = "?" if row.shapes is None else _text(row.shapes)

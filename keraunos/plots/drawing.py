@@ -1,11 +1,11 @@
 """Drawings made of boxes, words and curves, written as SVG by hand or painted by matplotlib."""
 
 from typing import Any, NamedTuple
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from keraunos.plots import figures
 
-FONT = "Helvetica, Arial, sans-serif"
+FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 # Widths of Helvetica's letters, in thousandths of its size: exact where lines are full of them, else a mean.
 _WIDTHS = {
     **dict.fromkeys("ijl'|", 222), **dict.fromkeys("ft.,:;!/\\[]() I", 278), **dict.fromkeys("r-", 333),
@@ -28,15 +28,15 @@ class Rectangle(NamedTuple):
 
 
 class Words(NamedTuple):
-    """A line of text with its foot at ``base``, that begins at ``x`` or is centred there."""
+    """A line of text with its foot at ``base``, that begins at ``x``, in bold letters first, or is centred there."""
 
     x: float
     base: float
     text: str
     size: float = 12.0
-    bold: bool = False
     colour: str = figures.INK
     centred: bool = False
+    strong: str = ""
 
 
 class Curve(NamedTuple):
@@ -70,7 +70,7 @@ def to_svg(drawing: Drawing, title: str) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'font-family="{FONT}" role="img">',
-        f"<title>{escape(title)}</title>",
+        f"<title>{_clean(title)}</title>",
         f'<rect width="{width}" height="{height}" fill="white"/>',
     ]
     for thing in drawing.things:
@@ -82,11 +82,12 @@ def to_svg(drawing: Drawing, title: str) -> str:
                 f'stroke="{thing.line}"{dash}/>'
             )
         elif isinstance(thing, Words):
-            weight = ' font-weight="bold"' if thing.bold else ""
-            weight += ' text-anchor="middle"' if thing.centred else ""
+            # One element holds both, so that they fit whatever font there is.
+            strong = f'<tspan font-weight="bold">{_clean(thing.strong)}</tspan>  ' if thing.strong else ""
+            anchor = ' text-anchor="middle"' if thing.centred else ""
             place = f'x="{_number(thing.x)}" y="{_number(thing.base)}" font-size="{_number(thing.size)}"'
             parts.append(
-                f'<text {place} fill={quoteattr(thing.colour)}{weight} xml:space="preserve">{_clean(thing.text)}</text>'
+                f'<text {place} fill="{thing.colour}"{anchor} xml:space="preserve">{strong}{_clean(thing.text)}</text>'
             )
         else:
             steps = [f"M{_pair(thing.start)}"]
@@ -116,12 +117,14 @@ def to_figure(drawing: Drawing) -> Any:
             )  # fmt: skip
         elif isinstance(thing, Words):
             # matplotlib's own letters are wider than Helvetica's, bold ones even more; "$" must not begin a formula.
-            size = thing.size * (0.8 if thing.bold else 0.86)
-            weight, place = "bold" if thing.bold else "normal", "center" if thing.centred else "left"
-            axes.text(
-                thing.x, thing.base, thing.text, fontsize=size, fontweight=weight, fontfamily="DejaVu Sans",
-                color=thing.colour, ha=place, parse_math=False, zorder=order,
-            )  # fmt: skip
+            after = thing.x + (
+                text_width(thing.strong, thing.size, bold=True) + 0.56 * thing.size if thing.strong else 0
+            )
+            for x, text, weight, share in ((thing.x, thing.strong, "bold", 0.8), (after, thing.text, "normal", 0.86)):
+                axes.text(
+                    x, thing.base, text, fontsize=thing.size * share, fontweight=weight, fontfamily="DejaVu Sans",
+                    color=thing.colour, ha="center" if thing.centred else "left", parse_math=False, zorder=order,
+                )  # fmt: skip
         else:
             points = [thing.start, *(point for piece in thing.pieces for point in piece)]
             codes = [1, *(code for piece in thing.pieces for code in ([2] if len(piece) == 1 else [4, 4, 4]))]

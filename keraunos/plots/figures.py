@@ -45,7 +45,7 @@ def png(figure: Any, dpi: int = 100) -> bytes:
 
 
 def encoded(figure: Any, kind: str, dpi: int = 150) -> bytes:
-    """The figure as the bytes of a file, such as ``"png"`` or ``"pdf"``; equal figures give equal bytes."""
+    """The figure as the bytes of a file, such as ``"png"`` or ``"pdf"``: for equal figures the same ones, but in SVG."""
     known = figure.canvas.get_supported_filetypes()
     if kind not in known:
         raise ArgumentError(f"a picture cannot be written as {kind!r}.{suggestion(kind, known)}")

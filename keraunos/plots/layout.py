@@ -6,6 +6,7 @@ connection passes a layer, order each layer by the means of its neighbours, and
 move everything as near to its neighbours as the boxes' widths allow.
 """
 
+import bisect
 import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -86,7 +87,8 @@ def _with_bends(
     forward: Sequence[tuple[int, int]], levels: Sequence[int]
 ) -> tuple[dict[tuple[int, int], list[int]], list[int], list[tuple[int, int]]]:
     """Connections as chains through every layer between; each bend is a further, narrow box."""
-    levels, links = list(levels), []
+    levels = list(levels)
+    links: list[tuple[int, int]] = []
     chains: dict[tuple[int, int], list[int]] = {}
     for start, end in forward:
         chain = list(range(len(levels), len(levels) + levels[end] - levels[start] - 1))
@@ -128,7 +130,10 @@ def _crossings(layers: Sequence[Sequence[int]], below: Sequence[Sequence[int]]) 
     for upper, lower in itertools.pairwise(layers):
         place = {i: position for position, i in enumerate(lower)}
         ends = [place[j] for i in upper for j in sorted(below[i], key=place.__getitem__)]
-        total += sum(earlier > later for k, later in enumerate(ends) for earlier in ends[:k])
+        met: list[int] = []
+        for end in ends:
+            total += len(met) - bisect.bisect_right(met, end)
+            bisect.insort(met, end)
     return total
 
 

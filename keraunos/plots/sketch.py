@@ -12,6 +12,7 @@ from keraunos.plots.layout import Layout, Point, arrange
 _SIZE, _SMALL = 12.0, 11.0
 _PADDING, _LINE, _HEAD, _MARGIN, _LOOP = 10.0, 16.0, 25.0, 14.0, 40.0
 _INSIDE = "#F6F7F9"
+_ROOM = 1.15  # where Helvetica is not installed, letters may be wider
 
 
 def sketch(chart: Chart, direction: str) -> Drawing:
@@ -63,10 +64,10 @@ def _measure(chart: Chart, direction: str) -> _Measured:
 
 
 def _size(box: Box, inside: _Measured | None) -> tuple[float, float]:
-    head = text_width(box.kind, _SIZE, bold=True) + text_width(f"  {box.name}", _SIZE) + 2 * _PADDING
+    head = _ROOM * _head_width(box) + 2 * _PADDING
     if inside is not None:
         return max(inside.width + 2 * _MARGIN, head), inside.height + _HEAD + _MARGIN + 4
-    body = max((text_width(line, _SMALL) for line in box.lines), default=0.0) + 2 * _PADDING
+    body = _ROOM * max((text_width(line, _SMALL) for line in box.lines), default=0.0) + 2 * _PADDING
     return max(head, body, 90.0), _HEAD + (len(box.lines) * _LINE + 7 if box.lines else 0)
 
 
@@ -79,10 +80,9 @@ def _paint(measured: _Measured, corner: Point, canvas: _Canvas) -> None:
         if number in measured.inside:
             inner = measured.inside[number]
             canvas.frames.append(Rectangle(left, top, width, height, _INSIDE, figures.GREY, dashed=True))
-            title = _head(box, left, top, figures.INK)
             # An arrow that passes the title goes behind it.
-            reach = title[-1].x + text_width(title[-1].text, _SIZE, title[-1].bold) - title[0].x
-            canvas.boxes += [Rectangle(title[0].x - 3, top + 4, reach + 6, _HEAD - 8, _INSIDE, radius=0), *title]
+            behind = Rectangle(left + _PADDING - 3, top + 4, _ROOM * _head_width(box) + 6, _HEAD - 8, _INSIDE, radius=0)
+            canvas.boxes += [behind, _head(box, left, top, figures.INK)]
             _paint(inner, (left + (width - inner.width) / 2, top + _HEAD + 4), canvas)
         else:
             canvas.boxes += _box(box, left, top, width, height)
@@ -96,17 +96,19 @@ def _box(box: Box, left: float, top: float, width: float, height: float) -> list
     ]
     if box.lines:  # the head is round above and straight below
         painted.append(Rectangle(left, top + _HEAD / 2, width, _HEAD / 2, box.colour, box.colour, radius=0))
-    painted += _head(box, left, top, "white")
+    painted.append(_head(box, left, top, "white"))
     for number, line in enumerate(box.lines):
         base = top + _HEAD + 15 + number * _LINE
         painted.append(Words(left + width / 2, base, line, _SMALL, centred=True))
     return painted
 
 
-def _head(box: Box, left: float, top: float, colour: str) -> list[Words]:
-    kind = Words(left + _PADDING, top + 17, box.kind, _SIZE, bold=True, colour=colour)
-    after = kind.x + text_width(box.kind, _SIZE, bold=True) + text_width("  ", _SIZE)
-    return [kind, Words(after, top + 17, box.name, _SIZE, colour=colour)] if box.name else [kind]
+def _head(box: Box, left: float, top: float, colour: str) -> Words:
+    return Words(left + _PADDING, top + 17, box.name, _SIZE, colour, strong=box.kind)
+
+
+def _head_width(box: Box) -> float:
+    return text_width(box.kind, _SIZE, bold=True) + text_width(f"  {box.name}", _SIZE)
 
 
 # --- arrows --------------------------------------------------------------------------------
@@ -134,8 +136,8 @@ def _connect(measured: _Measured, corner: Point, canvas: _Canvas) -> None:
         # Arrows reach a box side by side, in the order in which they come.
         for number, (_, points) in enumerate(sorted(found)):
             shift = (number - (len(found) - 1) / 2) * step
-            target = (end[0], end[1] + shift) if canvas.sideways else (end[0] + shift, end[1])
-            canvas.arrows.append(Curve(points[0], _smooth([*points, target], canvas.sideways)))
+            tip = (end[0], end[1] + shift) if canvas.sideways else (end[0] + shift, end[1])
+            canvas.arrows.append(Curve(points[0], _smooth([*points, tip], canvas.sideways)))
 
 
 def _side(canvas: _Canvas, box: Box | str, leaving: bool) -> Point:

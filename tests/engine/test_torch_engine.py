@@ -121,6 +121,14 @@ def test_a_model_trains_to_the_same_numbers(torch_engine, build, optimizer):
     assert_close(trained(build, optimizer), trained(build, optimizer, torch_engine))
 
 
+def test_what_is_trained_is_a_tensor_of_the_engine_in_use(torch_engine):
+    with use_engine(torch_engine):
+        model = dense()
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.fit(*DATA[dense], verbose=0)
+        assert {type(v.value).__module__ for v in [*model.weights, *model.optimizer.variables]} == {"torch"}
+
+
 def test_running_eagerly_changes_no_number_on_either_engine(torch_engine):
     compiled = trained(dense, ADAM)
     assert_close(compiled, trained(dense, ADAM, run_eagerly=True))
