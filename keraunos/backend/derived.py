@@ -534,7 +534,7 @@ class DerivedOperations:
         """``-sum(target * log(output))`` along an axis; ``output`` is normalized first."""
         if from_logits:
             return -self.sum(self.multiply(target, self.log_softmax(output, axis)), axis)
-        output = output / self.sum(output, axis, True)
+        output = self.divide(output, self.sum(output, axis, True))
         output = self.clip(output, epsilon(), 1 - epsilon())
         return -self.sum(self.multiply(target, self.log(output)), axis)
 
@@ -546,7 +546,7 @@ class DerivedOperations:
         hot = self.one_hot(target, classes, axis, self.dtype(output))
         if from_logits:
             return -self.sum(hot * self.log_softmax(output, axis), axis)
-        output = output / self.sum(output, axis, True)
+        output = self.divide(output, self.sum(output, axis, True))
         return -self.sum(hot * self.log(self.clip(output, epsilon(), 1 - epsilon())), axis)
 
     def binary_crossentropy(self, target: Tensor, output: Tensor, from_logits: bool = False) -> Tensor:

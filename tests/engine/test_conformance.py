@@ -100,9 +100,10 @@ ONE = {
 }  # fmt: skip
 for name, (function, sample) in ONE.items():
     case(name, sample, oracle=function, smooth=sample.dtype == "float32" and name not in ("isnan", "isfinite"))
-    case(name, sample[:0], oracle=function)
-    case(name, np.asarray(sample[0, 0]), oracle=function)
-    if sample.dtype == "float32" and not name.startswith("is"):
+    if name in ("abs", "exp", "erf", "round", "isnan"):  # one way of each kind is enough for the rarer forms
+        case(name, sample[:0], oracle=function)
+        case(name, np.asarray(sample[0, 0]), oracle=function)
+    if name in ("abs", "exp", "erf", "sqrt", "tanh"):
         case(name, sample.astype("float16"), oracle=function, gives="float16", tolerance=5e-3)
 for name in ("abs", "sign", "negative"):
     case(name, INTEGERS)
@@ -127,10 +128,10 @@ case("erfinv", np.array([0.9999, -0.9999, 0], "float32"), oracle=scipy.special.e
 ROW, COLUMN = POSITIVE[0], POSITIVE[:, :1]
 for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "arctan2"):
     case(name, X, POSITIVE, smooth=True)
-    case(name, X, ROW, smooth=True)
-    case(name, COLUMN, ROW)
+    case(name, COLUMN, ROW, smooth=True)
     case(name, X, 2.0)
     case(name, 2, POSITIVE)
+for name in ("add", "divide", "maximum"):
     case(name, X, SCALAR)
     case(name, EMPTY, ROW)
     case(name, HALF, 2.0, gives="float16", tolerance=5e-3)
@@ -152,11 +153,11 @@ for name in ("floor_divide", "mod"):
     case(name, INTEGERS, COUNTS)
 for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"):
     case(name, INTEGERS, COUNTS)
-    case(name, INTEGERS, X)
     case(name, X, 0)
     case(name, 1, INTEGERS)
-    case(name, COUNTS, COUNTS[:, :1])
     case(name, ODD, ODD)
+case("less", INTEGERS, X)
+case("equal", COUNTS, COUNTS[:, :1])
 case("equal", TRUTHS, True)
 for name in ("logical_and", "logical_or"):
     case(name, TRUTHS, TRUTHS[::-1])
@@ -185,7 +186,8 @@ for name in ("sum", "prod", "max", "min", "any", "all"):
         wanted = reduced(getattr(np, name))
         smooth = options == {"axis": -1} and name in ("sum", "prod", "max", "min")
         case(name, given, **options, oracle=wanted, smooth=smooth)
-        case(name, given, **options, keepdims=True, oracle=wanted)
+        if name in ("sum", "max", "any"):
+            case(name, given, **options, keepdims=True, oracle=wanted)
     case(name, np.asarray(given[0, 0, 0]), oracle=wanted)
     case(name, np.zeros((3, 0), given.dtype), axis=0, oracle=wanted)
 for name in ("sum", "prod", "any", "all"):
@@ -344,12 +346,14 @@ for rank in (1, 2, 3):
     sizes, window = (7, 6, 5)[:rank], (3, 2, 2)[:rank]
     images, weights = noise(2, *sizes, 4), noise(*window, 4, 6)
     for options in (
-        {}, {"strides": 2}, {"padding": "same"}, {"padding": "same", "strides": 2}, {"dilation_rate": 2},
-        {"padding": "same", "dilation_rate": 2}, {"padding": [(2, 1)] * rank},
+        {"strides": 2}, {"padding": "same"}, {"padding": "same", "strides": 2}, {"padding": "same", "dilation_rate": 2},
+        {"padding": [(2, 1)] * rank},
         {"padding": [(2, 0)] * rank, "strides": (2, 1, 2)[:rank], "dilation_rate": (1, 2, 1)[:rank]},
     ):  # fmt: skip
-        case("conv", images, weights, **options, oracle=oracles.conv, smooth=options == {"padding": "same"})
-    case("conv", images, noise(*window, 2, 6), padding="same", oracle=oracles.conv, smooth=True)  # two groups
+        case(
+            "conv", images, weights, **options, oracle=oracles.conv, smooth=rank < 3 and options == {"padding": "same"}
+        )
+    case("conv", images, noise(*window, 2, 6), padding="same", oracle=oracles.conv, smooth=rank == 2)  # two groups
     case("conv", images, noise(*window, 1, 8), strides=2, oracle=oracles.conv)  # a group a channel
     first = np.moveaxis(images, -1, 1)
     case("conv", first, weights, 1, "same", "channels_first", oracle=oracles.conv)
@@ -360,7 +364,7 @@ for rank in (1, 2, 3):
             {"pool_size": 2}, {"pool_size": 2, "padding": "same"}, {"pool_size": 3, "strides": 2},
             {"pool_size": 3, "strides": 2, "padding": "same"}, {"pool_size": window, "strides": 1, "padding": "same"},
         ):  # fmt: skip
-            case(name, images, **options, oracle=pool, smooth=options["pool_size"] == 3)
+            case(name, images, **options, oracle=pool, smooth=rank == 2 and options["pool_size"] == 3)
         case(name, first, 2, padding="same", data_format="channels_first", oracle=pool)
 case("max_pool", -np.abs(noise(1, 5, 2)), 2, padding="same", oracle=oracles.max_pool)  # padding never wins
 case("conv", noise(0, 5, 2), noise(3, 2, 4), oracle=oracles.conv)

@@ -1,0 +1,34 @@
+"""Goal: what the README tells a newcomer to type is there. (Its Python runs in tests/test_docs.py.)"""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from keraunos import cli
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = [
+    (page, line.partition("#")[0].strip())
+    for page in PAGES
+    for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+    if line.partition("#")[0].strip()
+]
+
+
+@pytest.mark.parametrize("page, command", COMMANDS, ids=[f"{page.name}: {command}" for page, command in COMMANDS])
+def test_a_command_of_the_pages_is_known(page, command):
+    words = shlex.split(command)
+    if words[0] == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert words[1] in targets
+    else:
+        assert words[:3] == ["python", "-m", "keraunos"], f"say in this test how {command!r} is checked"
+        assert cli._parser().parse_args(words[3:]).command == words[3]
+
+
+def test_the_readme_has_commands():
+    assert {"make demo", "make test"} <= {command for page, command in COMMANDS if page.name == "README.md"}
