@@ -52,9 +52,7 @@ class SeedGenerator:
         return cls(**config)
 
 
-def normal(
-    shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: str | None = None, seed: Any = None
-) -> Any:
+def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: str | None = None, seed: Any = None) -> Any:
     """Normal numbers.
 
     >>> normal((2, 3), seed=1).shape

@@ -142,7 +142,9 @@ def test_frozen_layers_keep_their_weights_in_the_compiled_loop():
 def test_weights_of_another_shape_change_nothing():
     model = Sequential([Input((4,)), Dense(3)])
     before = model.get_weights()
-    with pytest.raises(ShapeError, match=r"'dense/kernel' has shape \(4, 3\), but the array given for it has shape \(5, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"'dense/kernel' has shape \(4, 3\), but the array given for it has shape \(5, 3\)"
+    ):
         model.set_weights([np.ones((5, 3)), np.ones(3)])
     with pytest.raises(ShapeError, match="1 array given, but there are 2 weights"):
         model.set_weights([np.ones((4, 3))])

@@ -102,7 +102,9 @@ def test_the_short_last_batch_is_a_batch_of_its_own_size(coupled):
     extra = [layers.BatchNormalization()] if coupled else []
     model = Sequential([Input((4,)), *extra, Dense(1, kernel_initializer="ones")])
     model.compile(optimizers.SGD(0.1), "mse", metrics=["mae"])
-    by_hand = Sequential([Input((4,)), *([layers.BatchNormalization()] if coupled else []), Dense(1, kernel_initializer="ones")])
+    by_hand = Sequential(
+        [Input((4,)), *([layers.BatchNormalization()] if coupled else []), Dense(1, kernel_initializer="ones")]
+    )
     by_hand.compile(optimizers.SGD(0.1), "mse", metrics=["mae"])
     history = model.fit(X, Y, batch_size=32, shuffle=False, verbose=0).history
     values = [by_hand.train_on_batch(X[i : i + 32], Y[i : i + 32]) for i in (0, 32, 64)]
@@ -123,7 +125,9 @@ def test_a_batch_larger_than_the_data_is_one_step():
 
 
 def test_epoch_metrics_are_those_of_the_whole_epoch_not_means_of_batches():
-    model = small(metrics=[metrics.Precision(name="p"), metrics.AUC(name="auc"), metrics.F1Score(threshold=0.5, name="f")])
+    model = small(
+        metrics=[metrics.Precision(name="p"), metrics.AUC(name="auc"), metrics.F1Score(threshold=0.5, name="f")]
+    )
     model.fit(X, Y, epochs=2, verbose=0)
     whole = model.evaluate(X, Y, batch_size=70, verbose=0)
     parts = model.evaluate(X, Y, batch_size=7, verbose=0)
@@ -217,7 +221,8 @@ def test_an_identical_model_is_not_compiled_again():
 
 def test_any_optax_transformation_is_an_optimizer():
     optax = pytest.importorskip("optax")
-    ours, theirs = small(dropout=0.0, optimizer=optimizers.SGD(0.1, momentum=0.9)), small(dropout=0.0, optimizer=optax.sgd(0.1, momentum=0.9))
+    ours = small(dropout=0.0, optimizer=optimizers.SGD(0.1, momentum=0.9))
+    theirs = small(dropout=0.0, optimizer=optax.sgd(0.1, momentum=0.9))
     ours.fit(X, Y, epochs=2, verbose=0)
     theirs.fit(X, Y, epochs=2, verbose=0)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
@@ -239,12 +244,18 @@ def test_the_packed_compiled_step_equals_apply_on_variables(optimizer, steps):
     compiled, eager = small(dropout=0.0, optimizer=optimizer()), small(dropout=0.0, optimizer=optimizer())
     compiled.fit(X[:16], Y[:16], batch_size=16, epochs=steps, verbose=0, shuffle=False)
     for _ in range(steps):
-        _, gradients = keraunos.value_and_gradients(
-            lambda: eager.compute_loss(X[:16], Y[:16, None], eager(X[:16], training=True)), eager.trainable_variables
-        ) if eager._objectives.resolved else (eager.evaluate(X[:16], Y[:16], verbose=0), None)
+        _, gradients = (
+            keraunos.value_and_gradients(
+                lambda: eager.compute_loss(X[:16], Y[:16, None], eager(X[:16], training=True)),
+                eager.trainable_variables,
+            )
+            if eager._objectives.resolved
+            else (eager.evaluate(X[:16], Y[:16], verbose=0), None)
+        )
         if gradients is None:
             _, gradients = keraunos.value_and_gradients(
-                lambda: eager.compute_loss(X[:16], Y[:16, None], eager(X[:16], training=True)), eager.trainable_variables
+                lambda: eager.compute_loss(X[:16], Y[:16, None], eager(X[:16], training=True)),
+                eager.trainable_variables,
             )
         eager.optimizer.apply(gradients, eager.trainable_variables)
     eager.optimizer.finalize_variable_values(eager.trainable_variables)
@@ -336,7 +347,10 @@ def test_unknown_names_are_refused_at_compile_with_a_suggestion():
     model = Sequential([Input((4,)), Dense(1)])
     for arguments, words in (
         ({"optimizer": "adm", "loss": "mse"}, "'adm'.*Did you mean 'adam'"),
-        ({"optimizer": "adam", "loss": "binary_crosentropy"}, "'binary_crosentropy'.*Did you mean 'binary_crossentropy'"),
+        (
+            {"optimizer": "adam", "loss": "binary_crosentropy"},
+            "'binary_crosentropy'.*Did you mean 'binary_crossentropy'",
+        ),
         ({"optimizer": "adam", "loss": "mse", "metrics": ["acuracy"]}, "'acuracy'.*Did you mean 'accuracy'"),
     ):
         with pytest.raises(UnknownNameError, match=words):

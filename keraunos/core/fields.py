@@ -62,7 +62,9 @@ class Configurable:
 
 def _constructor(cls: type) -> Callable[..., None]:
     fields: dict[str, tuple[Field, Any]] = cls._fields  # type: ignore[attr-defined]
-    base: Any = next(c for c in cls.__mro__[1:] if "__init__" in c.__dict__ and not hasattr(c.__init__, "from_fields"))
+    base: Any = next(
+        c for c in cls.__mro__[1:] if "__init__" in c.__dict__ and not hasattr(vars(c)["__init__"], "from_fields")
+    )
     inherited = inspect.signature(base.__init__).parameters if base is not object else {}
     family = [p for name, p in inherited.items() if name != "self" and p.kind is p.KEYWORD_ONLY and name not in fields]
     positional = [

@@ -543,7 +543,9 @@ class Layer(Stateful):
 
     def _first_node(self) -> Node:
         if not self._nodes:
-            raise UsageErrorNeverCalled(f"{self.name}: was not called on symbolic tensors, so it has no input or output.")
+            raise UsageErrorNeverCalled(
+                f"{self.name}: was not called on symbolic tensors, so it has no input or output."
+            )
         return self._nodes[0]
 
     def get_config(self) -> dict[str, Any]:
@@ -606,7 +608,10 @@ class Layer(Stateful):
     ) -> Any:
         """Outputs and new non-trainable values for given values of all Variables; changes nothing."""
         trainable, others = self.trainable_variables, self.non_trainable_variables
-        for kind, own, given in (("trainable", trainable, trainable_variables), ("other", others, non_trainable_variables)):
+        for kind, own, given in (
+            ("trainable", trainable, trainable_variables),
+            ("other", others, non_trainable_variables),
+        ):
             if len(own) != len(given):
                 raise ShapeError(f"{self.name}: {len(given)} {kind} values given, but there are {len(own)} Variables.")
         values = dict(zip([*trainable, *others], [*trainable_variables, *non_trainable_variables], strict=True))
@@ -671,7 +676,7 @@ def _as_tuple(shape: Any) -> tuple[Any, ...]:
 
 
 def _shapes_of(value: Any) -> Any:
-    return tree.map(lambda leaf: None if leaf is None else tuple(np.shape(leaf) if not hasattr(leaf, "shape") else leaf.shape), value)
+    return tree.map(lambda leaf: None if leaf is None else tuple(getattr(leaf, "shape", None) or np.shape(leaf)), value)
 
 
 def _map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
@@ -684,8 +689,10 @@ def _map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
 
 
 def _is_number_list(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and bool(value) and all(
-        isinstance(leaf, (int, float, bool)) for leaf in tree.leaves(value)
+    return (
+        isinstance(value, (list, tuple))
+        and bool(value)
+        and all(isinstance(leaf, (int, float, bool)) for leaf in tree.leaves(value))
     )
 
 

@@ -315,7 +315,8 @@ def _filled(form: Any, flat: Sequence[Any]) -> Any:
 
 def _flat(function: Callable[[Any], Any], values: Any, *, auxiliary: bool = False) -> tuple[Any, list[Any]]:
     """``function`` of a tree as a function of a list, and (once it ran) the form of its results in a list."""
-    given, returned = _form(values), []
+    given = _form(values)
+    returned: list[Any] = []
 
     def flat(leaves: Sequence[Any]) -> Any:
         results = function(_filled(given, leaves))
