@@ -558,6 +558,16 @@ def test_arguments_stand_in_the_order_of_keras() -> None:
         assert given[: len(wanted)] == wanted
 
 
+def test_a_saved_model_with_kept_states_opens_in_keras(tmp_path: Any) -> None:
+    import keras
+
+    recurrent = layers.Bidirectional(layers.GRU(2, stateful=True))
+    model = Sequential([layers.Input(batch_shape=(2, 5, 3)), layers.TimeDistributed(layers.Dense(4)), recurrent])
+    expected = model.predict(X, batch_size=2, verbose=0)
+    model.save(tmp_path / "model.keras")
+    same(keras.models.load_model(tmp_path / "model.keras").predict(X, batch_size=2, verbose=0), expected)
+
+
 # --- messages --------------------------------------------------------------------------
 
 

@@ -676,7 +676,10 @@ def _as_tuple(shape: Any) -> tuple[Any, ...]:
 
 
 def _shapes_of(value: Any) -> Any:
-    return tree.map(lambda leaf: None if leaf is None else tuple(getattr(leaf, "shape", None) or np.shape(leaf)), value)
+    def shape(leaf: Any) -> Any:
+        return tuple(leaf.shape) if hasattr(leaf, "shape") else np.shape(leaf)
+
+    return tree.map(lambda leaf: None if leaf is None else shape(leaf), value)
 
 
 def _map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
