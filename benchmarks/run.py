@@ -1,4 +1,4 @@
-"""Compares Keraunos with what could be used in its place: ``run.py [--quick] [--only NAMES] [--out FOLDER]``.
+"""Compares Keraunos with what could be used in its place: ``run.py [--quick] [--only NAMES] [--against NAMES]``.
 
 Every run is a process of its own; the contestants take turns, so that a slow
 minute of the machine hits all of them. Reported are medians: of the seconds of an
@@ -38,14 +38,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two runs of two epochs: whether it runs, not how fast")
     parser.add_argument("--only", default="", help="workloads, with commas between them; all if not given")
+    parser.add_argument("--against", default="", help="contestants, with commas between them; all if not given")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each contestant (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="folder of the results; docs, and with --quick build/benchmark")
     chosen = parser.parse_args()
-    unknown = {name for name in chosen.only.split(",") if name} - set(WORKLOADS)
-    if unknown:
-        parser.error(f"there is no workload {min(unknown)!r}; known are {', '.join(WORKLOADS)}")
-    names = [name for name in WORKLOADS if not chosen.only or name in chosen.only.split(",")]
-    present = [name for name, module in MODULES.items() if importlib.util.find_spec(module) is not None]
+    names = _chosen(parser, "workload", chosen.only, list(WORKLOADS))
+    against = _chosen(parser, "contestant", chosen.against, [name for name in MODULES if name != "keraunos"])
+    present = ["keraunos", *(name for name in against if importlib.util.find_spec(MODULES[name]) is not None)]
     report: dict[str, Any] = {"machine": machine(), "quick": chosen.quick, "workloads": {}}
     for name in names:
         runs = measure(name, present, 2 if chosen.quick else chosen.repeats, chosen.quick)
@@ -55,6 +54,14 @@ def main() -> int:
     folder = chosen.out or HERE.parent / ("build/benchmark" if chosen.quick else "docs")
     write(report, text, folder)
     return 0
+
+
+def _chosen(parser: argparse.ArgumentParser, kind: str, given: str, known: list[str]) -> list[str]:
+    names = [name for name in given.split(",") if name]
+    for name in names:
+        if name not in known:
+            parser.error(f"there is no {kind} {name!r}; known are {', '.join(known)}")
+    return names or known
 
 
 def measure(name: str, present: list[str], repeats: int, quick: bool) -> dict[str, list[dict[str, float]]]:
@@ -165,7 +172,7 @@ def table(report: dict[str, Any]) -> str:
         lines.append("")
     missing = [title for name, title in TITLES.items() if any(name not in of for of in report["workloads"].values())]
     if missing:
-        lines += [f"Not installed, and so left out: {'; '.join(missing)}.", ""]
+        lines += [f"Not installed or not chosen, and so left out: {'; '.join(missing)}.", ""]
     return "\n".join(lines)
 
 

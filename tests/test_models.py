@@ -245,3 +245,28 @@ def test_a_symbolic_tensor_says_that_it_has_no_values():
     for use in (lambda: np.asarray(x), lambda: bool(x), lambda: list(x), lambda: float(x)):
         with pytest.raises(ArgumentError, match="symbolic tensor 'x'"):
             use()
+
+
+def test_a_model_may_begin_at_the_output_of_a_layer():
+    inputs = Input((4,))
+    hidden = Dense(3, name="early")(inputs)
+    outputs = Dense(2, name="late")(hidden)
+    whole, late = Model(inputs, outputs), Model(hidden, outputs)
+    assert [v.path for v in late.weights] == ["late/kernel", "late/bias"]
+    early = Model(inputs, hidden)
+    np.testing.assert_allclose(late(early(X)), whole(X), rtol=1e-5)
+    assert Model.from_config(late.get_config()).count_params() == 8
+
+
+def test_layers_built_by_a_subclass_remember_an_open_batch():
+    class Net(Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = Dense(2)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    model = Net()
+    model.predict(X, verbose=0)
+    assert model.dense.get_build_config() == {"input_shape": (None, 4)}

@@ -115,6 +115,15 @@ def shared(lib):
     return lib.Model([a, b], lib.layers.subtract([layer(a), layer(layer(b))]))
 
 
+def list_that_grows(lib):
+    # Each layer takes all before it; the list goes on growing after a layer was called on it.
+    found = [lib.Input((4,)), lib.Input((4,))]
+    inputs = list(found)
+    for _ in range(2):
+        found.append(lib.layers.Dense(4)(lib.layers.concatenate(found)))
+    return lib.Model(inputs, found[-1])
+
+
 def shared_in_a_chain(lib):
     inputs = lib.Input((4,))
     layer = lib.layers.Dense(4, name="twice")
@@ -218,7 +227,8 @@ def trained_class(lib):
 
 
 MODELS = [
-    stack, unbuilt, empty, built_later, frozen, all_frozen, chain, branches, dicts, shared, shared_in_a_chain, operators,
+    stack, unbuilt, empty, built_later, frozen, all_frozen, chain, branches, dicts, shared, list_that_grows, shared_in_a_chain,
+    operators,
     several_outputs, wrapped, stateful, with_state, nested, nested_stack, written_as_class, class_not_called, trained,
     compiled, trained_class,
 ]  # fmt: skip

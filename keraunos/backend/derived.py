@@ -159,7 +159,7 @@ class DerivedOperations:
 
     def var(self, x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Variance (divided by the count)."""
-        return self.mean(self.square(x - self.mean(x, axis, True)), axis, keepdims)
+        return self.mean(self.square(self.subtract(x, self.mean(x, axis, True))), axis, keepdims)
 
     def std(self, x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Standard deviation (divided by the count)."""
@@ -185,7 +185,7 @@ class DerivedOperations:
         """Logarithm of the sum of exponentials, without overflow."""
         peak = self.stop_gradient(self.max(x, axis, True))
         peak = self.where(self.isfinite(peak), peak, 0.0)
-        total = self.log(self.sum(self.exp(x - peak), axis, True)) + peak
+        total = self.log(self.sum(self.exp(self.subtract(x, peak)), axis, True)) + peak
         return total if keepdims else self.squeeze(total, self._axes(x, axis))
 
     def norm(self, x: Tensor, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:  # noqa: A002
@@ -221,8 +221,8 @@ class DerivedOperations:
         """``x`` divided by its norm along an axis."""
         floor = 1e-12 if epsilon is None else epsilon
         if order == 2:
-            return x * self.rsqrt(self.maximum(self.sum(self.square(x), axis, True), floor * floor))
-        return x / self.maximum(self.norm(x, order, axis, True), floor)
+            return self.multiply(x, self.rsqrt(self.maximum(self.sum(self.square(x), axis, True), floor * floor)))
+        return self.divide(x, self.maximum(self.norm(x, order, axis, True), floor))
 
     # --- shape -------------------------------------------------------------------
 
@@ -410,11 +410,11 @@ class DerivedOperations:
 
     def softsign(self, x: Tensor) -> Tensor:
         """``x / (1 + |x|)``."""
-        return x / (1 + self.abs(x))
+        return self.divide(x, 1 + self.abs(x))
 
     def silu(self, x: Tensor) -> Tensor:
         """``x * sigmoid(x)``."""
-        return x * self.sigmoid(x)
+        return self.multiply(x, self.sigmoid(x))
 
     def swish(self, x: Tensor) -> Tensor:
         """``x * sigmoid(x)``."""
@@ -437,8 +437,8 @@ class DerivedOperations:
         """``x`` times the normal distribution function of ``x``, or its tanh approximation."""
         if approximate:
             inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
-            return 0.5 * x * (1 + self.tanh(inner))
-        return 0.5 * x * (1 + self.erf(x / math.sqrt(2)))
+            return self.multiply(0.5 * x, 1 + self.tanh(inner))
+        return self.multiply(0.5 * x, 1 + self.erf(x / math.sqrt(2)))
 
     def hard_sigmoid(self, x: Tensor) -> Tensor:
         """``relu6(x + 3) / 6``."""
@@ -446,7 +446,7 @@ class DerivedOperations:
 
     def hard_silu(self, x: Tensor) -> Tensor:
         """``x * hard_sigmoid(x)``."""
-        return x * self.hard_sigmoid(x)
+        return self.multiply(x, self.hard_sigmoid(x))
 
     def hard_swish(self, x: Tensor) -> Tensor:
         """``x * hard_sigmoid(x)``."""
@@ -458,7 +458,7 @@ class DerivedOperations:
 
     def tanh_shrink(self, x: Tensor) -> Tensor:
         """``x - tanh(x)``."""
-        return x - self.tanh(x)
+        return self.subtract(x, self.tanh(x))
 
     def hard_shrink(self, x: Tensor, threshold: float = 0.5) -> Tensor:
         """``x`` where ``|x| > threshold``, else 0."""
@@ -466,7 +466,9 @@ class DerivedOperations:
 
     def soft_shrink(self, x: Tensor, threshold: float = 0.5) -> Tensor:
         """``x`` moved towards 0 by the threshold."""
-        return self.where(self.greater(self.abs(x), threshold), x - threshold * self.sign(x), self.zeros_like(x))
+        return self.where(
+            self.greater(self.abs(x), threshold), self.subtract(x, threshold * self.sign(x)), self.zeros_like(x)
+        )
 
     def threshold(self, x: Tensor, threshold: float, default_value: float) -> Tensor:
         """``x`` where it exceeds the threshold, else a default."""
@@ -474,7 +476,7 @@ class DerivedOperations:
 
     def squareplus(self, x: Tensor, b: float = 4) -> Tensor:
         """``(x + sqrt(x**2 + b)) / 2``."""
-        return (x + self.sqrt(x * x + b)) / 2
+        return self.add(x, self.sqrt(x * x + b)) / 2
 
     def sparse_plus(self, x: Tensor) -> Tensor:
         """0 below -1, ``x`` above 1, ``(x + 1)**2 / 4`` between."""
@@ -487,7 +489,7 @@ class DerivedOperations:
 
     def mish(self, x: Tensor) -> Tensor:
         """``x * tanh(softplus(x))``."""
-        return x * self.tanh(self.softplus(x))
+        return self.multiply(x, self.tanh(self.softplus(x)))
 
     def glu(self, x: Tensor, axis: int = -1) -> Tensor:
         """First half of an axis times the sigmoid of the second half."""
@@ -496,12 +498,12 @@ class DerivedOperations:
 
     def softmax(self, x: Tensor, axis: Axis = -1) -> Tensor:
         """Exponentials divided by their sum along axes."""
-        exponentials = self.exp(x - self.stop_gradient(self.max(x, axis, True)))
+        exponentials = self.exp(self.subtract(x, self.stop_gradient(self.max(x, axis, True))))
         return exponentials / self.sum(exponentials, axis, True)
 
     def log_softmax(self, x: Tensor, axis: Axis = -1) -> Tensor:
         """Logarithm of the softmax."""
-        shifted = x - self.stop_gradient(self.max(x, axis, True))
+        shifted = self.subtract(x, self.stop_gradient(self.max(x, axis, True)))
         return shifted - self.log(self.sum(self.exp(shifted), axis, True))
 
     def sparsemax(self, x: Tensor, axis: int = -1) -> Tensor:

@@ -101,7 +101,9 @@ class Node:
     """One call of a layer or operation on symbolic tensors."""
 
     def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any) -> None:
-        self.operation, self.args, self.kwargs = operation, args, kwargs
+        self.operation = operation
+        # Copies of the containers: a list of tensors may grow after a layer was called on it.
+        self.args, self.kwargs = tree.map(lambda leaf: leaf, (args, kwargs))
         self.outputs = tree.map(
             lambda spec: (
                 None if spec is None else SymbolicTensor(spec.shape, spec.dtype, unique_name("tensor"), node=self)

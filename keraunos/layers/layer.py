@@ -13,7 +13,7 @@ from keraunos.backend import K, Operand
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import dtypes, registry
 from keraunos.core.naming import unique_name
-from keraunos.core.scope import Scope, current_scope, get_mask, set_mask
+from keraunos.core.scope import Scope, current_scope, get_mask, set_mask, sizes_are_guesses
 from keraunos.core.stateful import Stateful
 from keraunos.core.symbolic import Node, SymbolicTensor, infer, is_symbolic
 from keraunos.core.variable import Variable, autocast_dtype
@@ -652,7 +652,9 @@ def _recording(build: Callable[..., None]) -> Callable[..., None]:
     def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:
         shapes = {**dict(zip(parameters, args, strict=False)), **kwargs}
         if "_build_shapes" not in vars(self):
-            self._build_shapes = shapes  # type: ignore[attr-defined]
+            # While only shapes are traced, the batch has a size that stands for any.
+            known_only = (lambda shape: (None, *shape[1:])) if sizes_are_guesses() else tuple
+            self._build_shapes = {name: _map_shapes(known_only, s) for name, s in shapes.items()}  # type: ignore[attr-defined]
         build(self, *args, **kwargs)
         self.built = True
         if vars(self).get("_first_weights") is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from keraunos.core.symbolic import is_symbolic
 from keraunos.layers.layer import Layer
-from keraunos.models.model import Model
+from keraunos.models.model import Model, fresh_input
 from keraunos.models.sequential import Sequential
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
@@ -51,25 +51,10 @@ def clone_model(
         return clone
     graph = model._need_graph("clone_model")
     old_inputs = tree.leaves(graph.inputs)
-    new_inputs = tree.leaves(input_tensors) if input_tensors is not None else [_fresh(leaf) for leaf in old_inputs]
-    values = {id(old): new for old, new in zip(old_inputs, new_inputs, strict=True)}
-    for node in graph.nodes:
-        args, kwargs = tree.map(lambda leaf: values.get(id(leaf), leaf), (node.args, node.kwargs))
-        operation = copy(node.operation) if isinstance(node.operation, Layer) else node.operation
-        call = operation if call_function is None else (lambda *a, _op=operation, **k: call_function(_op, *a, **k))
-        if not isinstance(node.operation, Layer):
-            from keraunos.core.symbolic import Operation, record
+    new_inputs = tree.leaves(input_tensors) if input_tensors is not None else [fresh_input(leaf) for leaf in old_inputs]
 
-            results = record(Operation(operation.function, operation.name), args, kwargs)
-        else:
-            results = call(*args, **kwargs)
-        for old, new in zip(tree.leaves(node.outputs), tree.leaves(results), strict=True):
-            values[id(old)] = new
-    inputs, outputs = tree.map(lambda leaf: values[id(leaf)], (graph.inputs, graph.outputs))
+    def call(layer: Layer, *args: Any, **kwargs: Any) -> Any:
+        return copy(layer)(*args, **kwargs) if call_function is None else call_function(copy(layer), *args, **kwargs)
+
+    inputs, outputs = graph.replayed(new_inputs, call)
     return Model(inputs, outputs, name=model.name)
-
-
-def _fresh(leaf: Any) -> Any:
-    from keraunos.layers import Input
-
-    return Input(batch_shape=leaf.shape, dtype=leaf.dtype, name=leaf.name)

@@ -1,8 +1,9 @@
 """The graph of a functional model: which calls lead from inputs to outputs, in which order."""
 
+from collections.abc import Callable
 from typing import Any
 
-from keraunos.core.symbolic import Node, SymbolicTensor
+from keraunos.core.symbolic import Node, Operation, SymbolicTensor, record
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
 
@@ -78,6 +79,24 @@ class Graph:
                 self._first_seen.setdefault(id(operation), -1)
         order = sorted(operations, key=lambda key: (-depths[key], self._first_seen.get(key, -1)))
         return [operations[key] for key in order]
+
+    def replayed(self, inputs: list[SymbolicTensor], call: Callable[..., Any]) -> tuple[Any, Any]:
+        """Inputs and outputs of the same calls made again on other inputs, each by ``call(operation, *args, **kwargs)``."""
+        values = {id(old): new for old, new in zip(tree.leaves(self.inputs), inputs, strict=True)}
+        for node in self.nodes:
+            args, kwargs = tree.map(lambda leaf: values.get(id(leaf), leaf), (node.args, node.kwargs))
+            if isinstance(node.operation, Operation):
+                results = record(Operation(node.operation.function, node.operation.name), args, kwargs)
+            else:
+                results = call(node.operation, *args, **kwargs)
+            for old, new in zip(tree.leaves(node.outputs), tree.leaves(results), strict=True):
+                values[id(old)] = new
+        return tree.map(lambda leaf: values[id(leaf)], (self.inputs, self.outputs))  # type: ignore[no-any-return]
+
+    @property
+    def begins_inside(self) -> bool:
+        """Whether an input is the output of a layer, not of ``Input``."""
+        return any(leaf.node is not None and leaf.node.inputs for leaf in tree.leaves(self.inputs))
 
     def run(self, inputs: Any) -> Any:
         """Outputs for values of the inputs, given as a flat list."""

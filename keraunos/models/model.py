@@ -8,6 +8,7 @@ from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core.scope import get_mask, set_mask
 from keraunos.core.symbolic import SymbolicTensor, infer
+from keraunos.layers import Input
 from keraunos.layers.layer import LAYERS, Layer
 from keraunos.models import configs
 from keraunos.models.graph import Graph
@@ -64,7 +65,13 @@ class Model(Trainer, Layer):
             self._set_graph(given["inputs"], given["outputs"])
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
-        self._graph = Graph(inputs, outputs, self.name)
+        graph = Graph(inputs, outputs, self.name)
+        if graph.begins_inside:
+            # The layers before such an input are not this model's: it gets inputs of its own.
+            fresh = [fresh_input(leaf) for leaf in tree.leaves(inputs)]
+            inputs, outputs = graph.replayed(fresh, lambda layer, *args, **kwargs: layer(*args, **kwargs))
+            graph = Graph(inputs, outputs, self.name)
+        self._graph = graph
         self._graph_layers = [operation for operation in self._graph.operations if isinstance(operation, Layer)]
         names = [layer.name for layer in self._graph_layers]
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -305,3 +312,9 @@ class Model(Trainer, Layer):
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Pickles and copies go through the format of files, so that they hold no more than it does.
         return saving.reduce_model(self) if self.built else super().__reduce_ex__(protocol)
+
+
+def fresh_input(leaf: SymbolicTensor) -> SymbolicTensor:
+    """An ``Input`` of the shape and dtype of a tensor; of its name too where that is an input."""
+    is_input = leaf.node is None or not leaf.node.inputs
+    return Input(batch_shape=leaf.shape, dtype=leaf.dtype, name=leaf.name if is_input else None)  # type: ignore[no-any-return]

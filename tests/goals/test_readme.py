@@ -1,12 +1,13 @@
 """Goal: what the README tells a newcomer to type is there. (Its Python runs in tests/test_docs.py.)"""
 
+import inspect
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from keraunos import cli
+from keraunos import cli, layers
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,3 +33,12 @@ def test_a_command_of_the_pages_is_known(page, command):
 
 def test_the_readme_has_commands():
     assert {"make demo", "make test"} <= {command for page, command in COMMANDS if page.name == "README.md"}
+
+
+def test_the_page_of_layers_names_those_that_there_are():
+    table = (ROOT / "docs" / "layers.md").read_text(encoding="utf-8").partition("A layer is called on")[0]
+    named: set[str] = set()
+    for name, ranks in re.findall(r"`([A-Z]\w+)`(–`3D`)?", table):
+        named |= {name.replace("1D", f"{rank}D") for rank in ((1, 2, 3) if ranks else (1,))}
+    classes = {c.__name__ for c in vars(layers).values() if inspect.isclass(c) and issubclass(c, layers.Layer)}
+    assert named - {"Input"} == classes - {"Layer", "InputLayer", "Wrapper"}
