@@ -32,8 +32,8 @@ img { max-width: 100% }
 
 
 def pages() -> dict[str, Path]:
-    """The name of each page in the output, and the file it is made from; the README is the first."""
-    found = {"index.html": ROOT / "README.md"}
+    """The name of each page in the output, and the file it is made from; the README is the first, `index.md` the start."""
+    found = {"readme.html": ROOT / "README.md"}
     found |= {f"{path.stem}.html": path for path in sorted(DOCS.glob("*.md"))}
     return found | {"changelog.html": ROOT / "CHANGELOG.md", "contributing.html": ROOT / "CONTRIBUTING.md"}
 

@@ -266,4 +266,4 @@ def _library(member: Any) -> bool:
     """Whether a loss or metric, and the function it wraps, are the library's own."""
     function = getattr(member, "fn", None) or getattr(member, "_fn", None)
     modules = [type(member).__module__, *([function.__module__] if function is not None else [])]
-    return all(module.split(".")[0] == "keraunos" for module in modules)
+    return all(str(module).split(".")[0] == "keraunos" for module in modules)

@@ -192,7 +192,7 @@ class Trainer(Running):
         found: list[Any] = []
         for layer in self._flatten_layers():  # type: ignore[attr-defined]
             for attribute, value in vars(layer).items():
-                if not attribute.startswith("_objectives"):
+                if isinstance(value, (Metric, list, tuple, dict)) and attribute not in layer._not_parts:
                     found += [leaf for leaf in tree.leaves(value) if isinstance(leaf, Metric) and leaf not in found]
         return found
 
