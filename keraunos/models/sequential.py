@@ -25,7 +25,7 @@ class Sequential(Model):
         trainable: Whether an optimizer changes the weights.
         name: Name.
 
-    >>> from keraunos.layers import Dense
+    >>> from keraunos.layers import Dense, Input
     >>> model = Sequential([Input((4,)), Dense(8, activation="relu"), Dense(3)])
     >>> model.output_shape
     (None, 3)
