@@ -81,6 +81,7 @@ class Trainer(Running):
         }
         self.stop_training = False
         self._programs: dict[Any, Any] = {}
+        self._paces: dict[int, int] = {}
         self._seed = fresh_seed()
         self._steps_made = 0
         self._epochs_made = 0
