@@ -451,3 +451,9 @@ def test_a_loss_object_and_a_metric_object_may_be_used_by_two_models():
     first.fit(X, Y, verbose=0)
     second.fit(X, Y, verbose=0)
     assert_same(state(first), state(second))
+
+
+def test_a_list_of_callbacks_made_by_hand_still_gives_a_history():
+    model = small()
+    history = model.fit(X, Y, verbose=0, epochs=2, callbacks=callbacks.CallbackList([], model=model))
+    assert len(history.history["loss"]) == 2

@@ -283,12 +283,12 @@ class Trainer(Running):
         self._prepare(batches, train=True)
         if validation is not None:
             self._prepare(validation)
-        container = callbacks if isinstance(callbacks, CallbackList) else CallbackList(
-            callbacks, add_history=True, add_progbar=verbose not in (0, False), model=self,
-            verbose=_verbosity(verbose), epochs=epochs, steps=batches.steps,
-        )  # fmt: skip
-        self.stop_training = False
+        container = self._callbacks(callbacks, verbose, batches, epochs, history=True)
         history = container.history
+        if history is None:
+            history = History()
+            container.append(history)
+        self.stop_training = False
         logs: dict[str, Any] = {}
         try:
             container.on_train_begin()
@@ -314,7 +314,6 @@ class Trainer(Running):
         if hasattr(self.optimizer, "finalize_variable_values") and epochs > 0:
             self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
         container.on_train_end(logs)
-        assert history is not None  # the container was asked for one
         return history
 
     def evaluate(
@@ -338,10 +337,7 @@ class Trainer(Running):
             x, y, sample_weight, batch_size=batch_size, shuffle=False, steps=steps, purpose="evaluate"
         )
         self._prepare(batches)
-        container = callbacks if isinstance(callbacks, CallbackList) else CallbackList(
-            callbacks, add_progbar=verbose not in (0, False), model=self, verbose=_verbosity(verbose), epochs=1,
-            steps=batches.steps,
-        )  # fmt: skip
+        container = self._callbacks(callbacks, verbose, batches)
         try:
             container.on_test_begin()
             logs = self._run("test", batches, container, 0)
@@ -363,10 +359,7 @@ class Trainer(Running):
         _check_verbose(verbose)
         batches = self._batches(x, None, None, batch_size=batch_size, shuffle=False, steps=steps, purpose="predict")
         self._prepare(batches, predict=True)
-        container = callbacks if isinstance(callbacks, CallbackList) else CallbackList(
-            callbacks, add_progbar=verbose not in (0, False), model=self, verbose=_verbosity(verbose), epochs=1,
-            steps=batches.steps,
-        )  # fmt: skip
+        container = self._callbacks(callbacks, verbose, batches)
         parts: list[Any] = []
         try:
             container.on_predict_begin()
@@ -430,6 +423,15 @@ class Trainer(Running):
             outputs=self._names("output"), **options,
         )  # fmt: skip
 
+    def _callbacks(
+        self, callbacks: Any, verbose: Any, batches: Any, epochs: int = 1, *, history: bool = False
+    ) -> CallbackList:
+        """The callbacks as one, with a display unless silent; a list that a user made stays as it is."""
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        shown = {"verbose": _verbosity(verbose), "epochs": epochs, "steps": batches.steps}
+        return CallbackList(callbacks, add_history=history, add_progbar=verbose not in (0, False), model=self, **shown)
+
     def _names(self, what: str) -> tuple[str, ...]:
         return tuple(getattr(self, f"{what}_names", None) or ())
 
@@ -446,7 +448,7 @@ class Trainer(Running):
             names = getattr(self, "output_names", None) or ["output_1"]
             objectives.resolve(names, y_spec, outputs)
             _warn_of_lonely_softmax(self, outputs)
-        self._check_targets(batches, outputs)
+        self._check_targets(batches, outputs, self._epochs_made if train else 0)
         if train and not self._owns("train"):
             self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
         for mode in ("train", "test"):
@@ -462,20 +464,25 @@ class Trainer(Running):
         trial = tree.map(lambda spec: TensorSpec([size or 2 for size in spec.shape], spec.dtype), data)
         infer(lambda data: _numbers(method(data)), (trial,))
 
-    def _check_targets(self, batches: Any, outputs: Any) -> None:
+    def _check_targets(self, batches: Any, outputs: Any, epoch: int) -> None:
+        """Refuse labels outside the classes; ``epoch`` is the one that will run, since asking for it counts."""
         from keraunos import losses
 
         objectives = self._need_compile("fit")
-        if not batches.resident:
+        sparse = {
+            name: loss
+            for name, loss in objectives.losses.items()
+            if isinstance(loss, losses.SparseCategoricalCrossentropy) or "sparse" in str(getattr(loss, "name", ""))
+        }
+        if not sparse or not batches.resident:
             return
         specs = dict(zip(objectives.names, tree.leaves(outputs), strict=False))
-        _, y, _ = next(iter(batches.blocks(0))).data
+        _, y, _ = next(iter(batches.blocks(epoch))).data
         targets = y if isinstance(y, dict) else dict(zip(objectives.names, tree.leaves(y), strict=False))
-        for name, loss in objectives.losses.items():
-            if isinstance(loss, losses.SparseCategoricalCrossentropy) or "sparse" in str(getattr(loss, "name", "")):
-                classes = specs[name].shape[-1]
-                if targets.get(name) is not None and classes:
-                    data_sources.check_labels(np.asarray(targets[name]), classes, loss.name, name)
+        for name, loss in sparse.items():
+            classes = specs[name].shape[-1]
+            if targets.get(name) is not None and classes:
+                data_sources.check_labels(np.asarray(targets[name]), classes, loss.name, name)
 
     # --- state ---------------------------------------------------------------------------
 
