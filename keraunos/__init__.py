@@ -7,6 +7,8 @@ neither the engine nor any other large library.
 import importlib
 from typing import Any
 
+from keraunos.utils import spelling
+
 __version__ = "0.1.0"
 
 _MODULES = (
@@ -30,8 +32,14 @@ _NAMES = {
     "Regularizer": "keraunos.regularizers",
     "Sequential": "keraunos.models",
     "Variable": "keraunos.core.variable",
+    "install_as_keras": "keraunos.eras.install",
+    "load_ipython_extension": "keraunos.eras.notebook",
+    "uninstall_keras": "keraunos.eras.install",
+    "unload_ipython_extension": "keraunos.eras.notebook",
     "value_and_gradients": "keraunos.core.gradient",
 }
+
+spelling.provide("keraunos.eras.translate")
 
 __all__ = ["__version__", *_MODULES, *_NAMES]
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 from keraunos.backend import K
 from keraunos.core.registry import Table
+from keraunos.utils import spelling
 
 __all__ = [
     "celu",
@@ -54,6 +55,7 @@ def _activation(*aliases: str) -> Callable[[F], F]:
     """Enter a function into the table; lists of numbers become tensors on the way in."""
 
     def enter(function: F) -> F:
+        @spelling.spelled
         @functools.wraps(function)
         def activation(x: Any, *args: Any, **kwargs: Any) -> Any:
             return function(K.array(x) if isinstance(x, (list, tuple)) else x, *args, **kwargs)
@@ -427,3 +429,6 @@ def serialize(activation: Any) -> Any:
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Activation that a name or a config describes."""
     return table.deserialize(config, custom_objects)
+
+
+__getattr__ = spelling.older_names(__name__)

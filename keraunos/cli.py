@@ -1,4 +1,4 @@
-"""The command line: ``python -m keraunos demo`` and ``python -m keraunos info``."""
+"""The command line: ``python -m keraunos run``, ``python -m keraunos demo`` and ``python -m keraunos info``."""
 
 import argparse
 import importlib.metadata
@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from keraunos.utils.errors import KeraunosError
+from keraunos.utils.errors import ArgumentError, KeraunosError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0 well done, 1 not possible, 130 interrupted.
+    """Run a command; returns the exit status: 0 well done, 1 not possible, 130 interrupted; for ``run``, the program's.
 
     Args:
         arguments: What stands behind ``python -m keraunos``; that of this process if not given.
@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.command == "info":
             for name, value in info():
                 print(f"{name:<14} {value}")
+        elif chosen.command == "run":
+            return _run(chosen)
         else:
             from keraunos import demo
 
@@ -59,6 +61,32 @@ def info() -> Iterator[tuple[str, str]]:
         yield name, f"{folder} ({_size(folder)})"
 
 
+def _run(chosen: argparse.Namespace) -> int:
+    from keraunos.eras.run import run
+
+    try:
+        return run(
+            chosen.script,
+            chosen.arguments,
+            era=chosen.era,
+            shims=chosen.shims,
+            figures=chosen.figures,
+            seed=chosen.seed,
+            quiet=chosen.quiet,
+        )
+    except ArgumentError as error:  # about the file; errors of the program are told by its traceback
+        print(f"keraunos: {error}", file=sys.stderr)
+        return 2
+
+
+def _seed(text: str) -> int | None:
+    if text == "random":
+        return None
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed; expected a number from 0 to 2**32 - 1, or 'random'")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m keraunos", description="Keraunos, a neural-network library.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -70,6 +98,39 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where to write the pictures and the saved model (default: %(default)s)",
     )
+    run = commands.add_parser(
+        "run",
+        help="run a script, notebook or post written for any generation of Keras",
+        description="Run a program with Keraunos in place of Keras. Options stand before the program; what stands "
+        "behind it belongs to the program.",
+        allow_abbrev=False,
+    )
+    run.add_argument(
+        "--era",
+        type=int,
+        choices=(1, 2, 3),
+        help="the generation of Keras whose defaults, arithmetic and display hold (default: told from the spelling)",
+    )
+    run.add_argument(
+        "--no-shims",
+        dest="shims",
+        action="store_false",
+        help="offer nothing of what other libraries have dropped since, and let figures be shown",
+    )
+    run.add_argument(
+        "--figures", metavar="FOLDER", help="where to save figures that are shown (default: the name with -figures)"
+    )
+    run.add_argument(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="seed of Python's and NumPy's random numbers before the program starts, so that a run repeats bit for "
+        "bit (default: %(default)s); 'random' for a fresh one each time",
+    )
+    run.add_argument("--quiet", action="store_true", help="say nothing about spellings, defaults and what is offered")
+    run.add_argument("script", help="a file ending in .py, .ipynb, .md or .txt")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="arguments of the program")
     commands.add_parser("info", help="print versions, engine, device and folders")
     return parser
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from keraunos.backend import K
 from keraunos.core.fields import Configurable, Field, NonNegativeReal, Rate
 from keraunos.core.registry import Table
+from keraunos.utils import spelling
 from keraunos.utils.config import epsilon
 from keraunos.utils.errors import ArgumentError
 
@@ -147,3 +148,6 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
 def _norm(w: Any, axis: Any) -> Any:
     return K.sqrt(K.sum(K.square(w), axis, True))
+
+
+__getattr__ = spelling.older_names(__name__)

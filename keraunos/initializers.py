@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from keraunos.core import registry
-from keraunos.core.fields import Configurable, Field, choice, real
+from keraunos.core.fields import Configurable, Field, HiddenFlag, choice, real
 from keraunos.core.registry import Table
+from keraunos.utils import spelling
 from keraunos.utils.config import floatx
 from keraunos.utils.errors import ArgumentError, ShapeError
 from keraunos.utils.text import shape_text
@@ -198,9 +199,10 @@ class Identity(Initializer):
 
     Args:
         gain: Value of the diagonal.
+        tiled: Whether a matrix that is not square is made of square ones side by side.
 
     Raises:
-        ShapeError: The shape is not that of a matrix.
+        ShapeError: The shape is not that of a matrix, or not one of several squares where it is tiled.
 
     >>> Identity()((2, 2))
     array([[1., 0.],
@@ -208,15 +210,27 @@ class Identity(Initializer):
     """
 
     gain: _Real = 1.0
+    tiled: HiddenFlag = False
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
         if len(shape) != 2:
             raise ShapeError(f"Identity makes matrices, but the weight has shape {shape_text(shape)}.")
-        return (self.gain * np.eye(shape[0], shape[1])).astype(_numpy_dtype(dtype))
+        square = min(shape)
+        if self.tiled and max(shape) % square:
+            raise ShapeError(
+                f"Identity: a weight of shape {shape_text(shape)} is not made of squares, as tiled=True has it. "
+                "Let the longer side be a multiple of the shorter one."
+            )
+        matrix = (
+            np.tile(np.eye(square), (shape[0] // square, shape[1] // square))
+            if self.tiled
+            else np.eye(shape[0], shape[1])
+        )
+        return (self.gain * matrix).astype(_numpy_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
         # Keras 3 writes no gain; leaving out the default keeps the two forms equal.
-        return {} if self.gain == 1 else {"gain": self.gain}
+        return {name: value for name, value in super().get_config().items() if (name, value) != ("gain", 1)}
 
 
 @table.register("STFTInitializer")
@@ -561,3 +575,6 @@ def _numpy_dtype(dtype: str | None) -> np.dtype:
         import ml_dtypes  # bfloat16 and the 8-bit floats
 
         return np.dtype(getattr(ml_dtypes, str(dtype or floatx())))
+
+
+__getattr__ = spelling.older_names(__name__)

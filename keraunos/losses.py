@@ -19,7 +19,7 @@ from keraunos.core.fields import Configurable, Field, NonNegativeReal, Rate, cho
 from keraunos.core.naming import unique_name
 from keraunos.core.registry import Table
 from keraunos.core.scope import get_mask
-from keraunos.utils import tree
+from keraunos.utils import spelling, tree
 from keraunos.utils.config import epsilon, floatx
 from keraunos.utils.errors import ArgumentError, ShapeError, UsageError
 from keraunos.utils.text import shape_text, snake_case, suggestion
@@ -86,7 +86,9 @@ _NEVER = -1e5
 # Smaller than any term of a log-sum-exp, and finite.
 _ABSENT = -1e30
 
-_reduction = choice("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+_reduction = choice(
+    "sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "mean_over_nonzero_weights", "none", None
+)
 
 
 def _axis_or_axes(value: Any) -> Any:
@@ -127,6 +129,7 @@ class Loss(Configurable):
         reduction: ``"sum_over_batch_size"`` or ``"mean"`` (sum of the weighted
             values divided by their number), ``"sum"``,
             ``"mean_with_sample_weight"`` (divided by the sum of the weights),
+            ``"mean_over_nonzero_weights"`` (divided by the number of weights that are not 0),
             ``"none"`` or ``None`` (all values).
         dtype: Float type of the computation; the default float type if not given.
 
@@ -149,6 +152,7 @@ class Loss(Configurable):
         if "call" in cls.__dict__ and "row_wise" not in cls.__dict__:
             cls.row_wise = False
 
+    @spelling.spelled
     def __init__(self, *, name: str | None = None, reduction: Any = "sum_over_batch_size", dtype: Any = None) -> None:
         self.name = name or unique_name(snake_case(type(self).__name__))
         try:
@@ -216,6 +220,7 @@ class LossFunctionWrapper(Loss):
     #: The function, for a subclass whose fields are its arguments.
     fn: ClassVar[Callable[..., Any] | None] = None
 
+    @spelling.spelled
     def __init__(
         self,
         fn: Callable[..., Any] | None = None,
@@ -231,7 +236,9 @@ class LossFunctionWrapper(Loss):
             self._given = kwargs
         if type(self).call is LossFunctionWrapper.call:
             known = loss_class_of(self.fn) is not None
-            self.row_wise = known and row_wise_arguments(self.fn.__name__, self.arguments)  # type: ignore[union-attr]
+            self.row_wise = getattr(self.fn, "row_wise", False) or (
+                known and row_wise_arguments(self.fn.__name__, self.arguments)  # type: ignore[union-attr]
+            )
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -1235,6 +1242,8 @@ def reduce_weighted(
     5.0
     >>> float(reduce_weighted([1.0, 3.0], [1.0, 3.0], reduction="mean_with_sample_weight"))
     2.5
+    >>> float(reduce_weighted([1.0, 3.0], [0.0, 3.0], reduction="mean_over_nonzero_weights"))
+    9.0
     >>> float(reduce_weighted([1.0, 3.0, 99.0], rows=[1, 1, 0]))
     2.0
     """
@@ -1250,6 +1259,8 @@ def reduce_weighted(
                 f"rows has shape {shape_text(_shape(rows))}, but the loss values have shape "
                 f"{shape_text(_shape(values))}: this loss has no value for each row, so a batch cannot be padded."
             )
+    if reduction == "mean_over_nonzero_weights":
+        return _mean_over_nonzero_weights(values, sample_weight, mask, rows)
     weight = merge_mask(sample_weight, mask, dtype, reduction, rows)
     if weight is not None:
         values, weight = _fitted(values, weight)
@@ -1269,6 +1280,32 @@ def reduce_weighted(
     if rows is None:
         return total / math.prod(shape)
     return K.divide_no_nan(total, K.sum(rows) * math.prod(shape[1:]))
+
+
+def _mean_over_nonzero_weights(values: Any, sample_weight: Any, mask: Any, rows: Any) -> Any:
+    """``mean(v * weight) / mean(weight != 0)`` with ``v = values * mask / mean(mask)``, all means over the real rows.
+
+    Where the weights have fewer axes than the values, ``v`` is averaged over the others first.
+    """
+    dtype = K.dtype(values)
+
+    def mean(tensor: Any) -> Any:
+        if rows is None:
+            return K.mean(tensor)
+        return K.divide_no_nan(K.sum(_zero_padding(tensor, rows)), K.sum(rows) * math.prod(_shape(tensor)[1:]))
+
+    if mask is not None:
+        mask = K.cast(K.cast(K.array(mask), "bool"), dtype)
+        values, fitted = _fitted(values, mask)
+        values = K.divide_no_nan(K.where(K.equal(fitted, 0), 0.0, values), mean(mask))
+    if sample_weight is None:
+        return mean(values)
+    weight = K.cast(K.array(sample_weight), dtype)
+    values, weight = squeeze_or_expand_to_same_rank(values, weight)
+    further = tuple(range(len(_shape(weight)), len(_shape(values))))
+    values, weight = _fitted(K.mean(values, further) if further else values, weight)
+    nonzero = mean(K.cast(K.not_equal(weight, 0), dtype))
+    return K.divide_no_nan(mean(K.where(K.equal(weight, 0), 0.0, values * weight)), nonzero)
 
 
 def merge_mask(
@@ -1551,3 +1588,6 @@ def _signs(y_true: Any) -> Any:
 
 def _smoothed(y_true: Any, label_smoothing: float, classes: int) -> Any:
     return y_true * (1.0 - label_smoothing) + label_smoothing / classes if label_smoothing else y_true
+
+
+__getattr__ = spelling.older_names(__name__)

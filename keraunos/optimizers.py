@@ -17,14 +17,14 @@ import numpy as np
 from keraunos import initializers, schedules
 from keraunos.backend import K
 from keraunos.core import registry
-from keraunos.core.fields import Field, NonNegativeReal, Rate, real
+from keraunos.core.fields import Field, HiddenFlag, NonNegativeReal, Rate, real
 from keraunos.core.naming import unique_name
 from keraunos.core.registry import Table
 from keraunos.core.scope import Scope, optimizer_writes
 from keraunos.core.stateful import Stateful
 from keraunos.core.variable import Variable
-from keraunos.utils import tree
-from keraunos.utils.config import floatx
+from keraunos.utils import spelling, tree
+from keraunos.utils.config import epsilon, floatx
 from keraunos.utils.errors import ArgumentError, ModelFileError, UsageError
 from keraunos.utils.text import plural, shape_text, snake_case
 
@@ -74,8 +74,14 @@ def _whole(least: int) -> Callable[[Any], Any]:
     return convert
 
 
+def _epsilon(value: Any) -> Any:
+    return epsilon() if value is None else real(0)(value)
+
+
 LearningRate = Annotated[Any, Field(_learning_rate)]
+_Epsilon = Annotated[float, Field(_epsilon)]
 _WeightDecay = Annotated[float, Field(real(0))]
+_HiddenReal = Annotated[float, Field(real(0), hidden=True)]
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "weight_decay": real(0, optional=True),
     "clipnorm": real(0, optional=True),
@@ -86,7 +92,10 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "ema_overwrite_frequency": _whole(1),
     "loss_scale_factor": real(0, optional=True),
     "gradient_accumulation_steps": _whole(2),
+    "decay": real(0, optional=True),
 }
+# Options that Keras 3 does not know; a config holds them only where they are set.
+_HIDDEN_OPTIONS = ("decay",)
 
 
 def _built_once(build: Callable[..., None]) -> Callable[..., None]:
@@ -117,15 +126,18 @@ class Optimizer(Stateful):
         clipnorm: Largest norm of the gradient of one weight; ``None`` or 0 for no limit.
         clipvalue: Largest magnitude of a gradient's element; ``None`` or 0 for no limit.
         global_clipnorm: Largest norm of all gradients together; ``None`` or 0 for no limit.
+            With ``clipvalue`` as well, the norm is limited first, then the elements.
         use_ema: Whether a moving average of the weights is kept; it replaces them when training ends.
         ema_momentum: Share of the old average in the new one, 0 to 1.
         ema_overwrite_frequency: Updates after which the average replaces the weights; ``None`` for only at the end.
         loss_scale_factor: Factor of the loss, by which gradients are divided again; helps 16-bit floats.
         gradient_accumulation_steps: Steps whose mean gradient makes one update, 2 or more; ``None`` for one.
+        decay: The rate of the update that follows ``t`` others is ``rate / (1 + decay * t)``; ``None`` or 0 for
+            the rate itself. ``learning_rate`` does not change. A schedule, ``InverseTimeDecay``, says the same.
         name: Name.
 
     Raises:
-        ArgumentError: A value out of its range, or more than one way of clipping.
+        ArgumentError: A value out of its range, or ways of clipping that do not go together.
 
     >>> class Signs(Optimizer):
     ...     learning_rate: LearningRate = 0.1
@@ -149,6 +161,7 @@ class Optimizer(Stateful):
     ema_overwrite_frequency: int | None
     loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
+    decay: float | None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -158,6 +171,7 @@ class Optimizer(Stateful):
         if "build" in cls.__dict__:
             cls.build = _built_once(cls.build)  # type: ignore[method-assign]
 
+    @spelling.spelled
     def __init__(
         self,
         learning_rate: Any = None,
@@ -171,6 +185,7 @@ class Optimizer(Stateful):
         ema_overwrite_frequency: int | None = None,
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
+        decay: float | None = None,
         name: str | None = None,
     ) -> None:
         given = locals()
@@ -184,7 +199,7 @@ class Optimizer(Stateful):
         clipping = [
             option for option in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, option) is not None
         ]
-        if len(clipping) > 1:
+        if len(clipping) > 1 and clipping != ["clipvalue", "global_clipnorm"]:
             raise ArgumentError(f"{owner}: {' and '.join(clipping)} are both set; choose one of them.")
         self._iterations = self._named(Variable(np.int32(0), trainable=False, name="iteration"))
         if not callable(self._rate):
@@ -282,6 +297,8 @@ class Optimizer(Stateful):
         self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any, updates: Any, decayed: Any
     ) -> tuple[Any, Any, Any]:
         rate = self._rate_at(state)
+        if self.decay:
+            rate = rate / (1 + self.decay * K.cast(updates, K.dtype(rate)))
         gradients = self._clipped(gradients)
         if self.weight_decay is not None:
             decayed = parameters.keys() if decayed is None else decayed
@@ -297,7 +314,7 @@ class Optimizer(Stateful):
         self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any, rate: Any, updates: Any
     ) -> tuple[Any, Any, Any]:
         if self._keras_style:
-            return self._updated_by_steps(gradients, parameters, slots, scalars, state)
+            return self._updated_by_steps(gradients, parameters, slots, scalars, state, rate)
         parameters, slots = dict(parameters), {name: dict(slot) for name, slot in slots.items()}
         scalars = self.update_scalars(scalars, updates)
         names = [name for group in self.slot_groups for name in group]
@@ -317,7 +334,7 @@ class Optimizer(Stateful):
             norm = K.sqrt(functools.reduce(K.add, (K.sum(K.square(gradient)) for gradient in gradients.values())))
             # An infinite norm makes every gradient NaN, where a plain quotient would hide it as 0.
             scale = self.global_clipnorm * K.minimum(1 / norm, 1 / self.global_clipnorm) + (norm - norm)
-            return {key: gradient * scale for key, gradient in gradients.items()}
+            gradients = {key: gradient * scale for key, gradient in gradients.items()}
         if self.clipvalue:
             return {key: K.clip(gradient, -self.clipvalue, self.clipvalue) for key, gradient in gradients.items()}
         return gradients
@@ -576,12 +593,13 @@ class Optimizer(Stateful):
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain data."""
         rate = self._rate
-        own = {name: f.export(getattr(self, name)) for name, (f, _) in self._fields.items() if name != "learning_rate"}
+        options = [option for option in _OPTIONS if option not in _HIDDEN_OPTIONS or getattr(self, option)]
+        own = [name for name in self._fields if name != "learning_rate" and self._writes(name)]
         return {
             "name": self.name,
             "learning_rate": float(rate) if isinstance(rate, Variable) else registry.serialize(rate),
-            **{option: getattr(self, option) for option in _OPTIONS},
-            **own,
+            **{option: getattr(self, option) for option in options},
+            **{name: self._fields[name][0].export(getattr(self, name)) for name in own},
         }
 
     @classmethod
@@ -643,7 +661,7 @@ class Optimizer(Stateful):
             self.assign(slot, values[name])
 
     def _updated_by_steps(
-        self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any
+        self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any, rate: Any
     ) -> tuple[Any, Any, Any]:
         """Run ``update_step`` on Variables that a Scope binds to the values given."""
         by_path = {variable.path: variable for variable in self._trainable_variables}
@@ -661,7 +679,7 @@ class Optimizer(Stateful):
             )
         with Scope(values, strict=False, owner=self.name) as scope, optimizer_writes():
             for key, gradient in gradients.items():
-                self.update_step(gradient, of_key[key], self._rate_at(state))
+                self.update_step(gradient, of_key[key], rate)
             parameters = {key: scope.read(variable) for key, variable in of_key.items()}
             scalars = {name: scope.read(holder) for name, holder in self.scalars.items()}
             slots = {
@@ -769,8 +787,9 @@ class RMSprop(Optimizer):
         learning_rate: A number, a schedule, or a function without arguments.
         rho: Share of the old mean square in the new one, 0 to 1.
         momentum: Share of the last movement that goes on, 0 to 1.
-        epsilon: Added to the mean square.
+        epsilon: Added to the mean square; ``None`` for ``config.epsilon()``.
         centered: Whether the square of the mean gradient is subtracted from ``v`` (variance, not mean square).
+        epsilon_inside: Whether epsilon is added under the root; else ``w - rate * g / (sqrt(v) + epsilon)``.
 
     The other arguments are those of :class:`Optimizer`.
     Reference: Tieleman, Hinton 2012, "Lecture 6.5 - rmsprop"; Graves 2013 for ``centered``.
@@ -783,8 +802,9 @@ class RMSprop(Optimizer):
     learning_rate: LearningRate = 0.001
     rho: Rate = 0.9
     momentum: NonNegativeReal = 0.0
-    epsilon: NonNegativeReal = 1e-7
+    epsilon: _Epsilon = 1e-7
     centered: bool = False
+    epsilon_inside: HiddenFlag = True
 
     @property
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
@@ -796,7 +816,7 @@ class RMSprop(Optimizer):
         if self.centered:
             new["average_gradient"] = self.rho * slots["average_gradient"] + (1 - self.rho) * gradient
             variance = variance - K.square(new["average_gradient"])
-        movement = rate * gradient / K.sqrt(variance + self.epsilon)
+        movement = rate * gradient / _root(variance, self.epsilon, self.epsilon_inside)
         if self.momentum > 0:
             movement = new["momentum"] = self.momentum * slots["momentum"] + movement
         return parameter - movement, new
@@ -813,7 +833,7 @@ class Adam(Optimizer):
         learning_rate: A number, a schedule, or a function without arguments.
         beta_1: Share of the old mean in the new one, 0 to 1.
         beta_2: The same for the mean square.
-        epsilon: Keeps the quotient finite.
+        epsilon: Keeps the quotient finite; ``None`` for ``config.epsilon()``.
         amsgrad: Whether the largest ``v`` so far takes the place of ``v``.
 
     The other arguments are those of :class:`Optimizer`.
@@ -827,7 +847,7 @@ class Adam(Optimizer):
     learning_rate: LearningRate = 0.001
     beta_1: Rate = 0.9
     beta_2: Rate = 0.999
-    epsilon: NonNegativeReal = 1e-7
+    epsilon: _Epsilon = 1e-7
     amsgrad: bool = False
 
     @property
@@ -868,7 +888,7 @@ class AdamW(Adam):
     weight_decay: _WeightDecay = 0.004
     beta_1: Rate = 0.9
     beta_2: Rate = 0.999
-    epsilon: NonNegativeReal = 1e-7
+    epsilon: _Epsilon = 1e-7
     amsgrad: bool = False
 
 
@@ -879,7 +899,7 @@ class Adadelta(Optimizer):
     Args:
         learning_rate: A number, a schedule, or a function without arguments; the paper has 1.
         rho: Share of the old mean squares in the new ones, 0 to 1.
-        epsilon: Keeps the quotient finite and the first step from being 0.
+        epsilon: Keeps the quotient finite and the first step from being 0; ``None`` for ``config.epsilon()``.
 
     The other arguments are those of :class:`Optimizer`.
     Reference: Zeiler 2012, "ADADELTA".
@@ -891,7 +911,7 @@ class Adadelta(Optimizer):
 
     learning_rate: LearningRate = 0.001
     rho: Rate = 0.95
-    epsilon: NonNegativeReal = 1e-7
+    epsilon: _Epsilon = 1e-7
 
     @property
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
@@ -911,7 +931,8 @@ class Adagrad(Optimizer):
     Args:
         learning_rate: A number, a schedule, or a function without arguments.
         initial_accumulator_value: What ``a`` starts from, 0 or more.
-        epsilon: Keeps the quotient finite.
+        epsilon: Keeps the quotient finite; ``None`` for ``config.epsilon()``.
+        epsilon_inside: Whether epsilon is added under the root; else ``w - rate * g / (sqrt(a) + epsilon)``.
 
     The other arguments are those of :class:`Optimizer`.
     Reference: Duchi, Hazan, Singer 2011, "Adaptive Subgradient Methods".
@@ -923,7 +944,8 @@ class Adagrad(Optimizer):
 
     learning_rate: LearningRate = 0.001
     initial_accumulator_value: NonNegativeReal = 0.1
-    epsilon: NonNegativeReal = 1e-7
+    epsilon: _Epsilon = 1e-7
+    epsilon_inside: HiddenFlag = True
 
     @property
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
@@ -936,7 +958,7 @@ class Adagrad(Optimizer):
 
     def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
         a = slots["accumulator"] + K.square(gradient)
-        return parameter - rate * gradient / K.sqrt(a + self.epsilon), {"accumulator": a}
+        return parameter - rate * gradient / _root(a, self.epsilon, self.epsilon_inside), {"accumulator": a}
 
 
 @table.register()
@@ -947,7 +969,7 @@ class Adamax(Optimizer):
         learning_rate: A number, a schedule, or a function without arguments.
         beta_1: Share of the old mean in the new one, 0 to 1.
         beta_2: Factor of the old largest magnitude, 0 to 1.
-        epsilon: Keeps the quotient finite.
+        epsilon: Keeps the quotient finite; ``None`` for ``config.epsilon()``.
 
     The other arguments are those of :class:`Optimizer`.
     Reference: Kingma, Ba 2015, "Adam", section 7.1.
@@ -960,7 +982,7 @@ class Adamax(Optimizer):
     learning_rate: LearningRate = 0.001
     beta_1: Rate = 0.9
     beta_2: Rate = 0.999
-    epsilon: NonNegativeReal = 1e-7
+    epsilon: _Epsilon = 1e-7
 
     @property
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
@@ -980,7 +1002,7 @@ class Adamax(Optimizer):
 class Nadam(Optimizer):
     """Adam with Nesterov's momentum: ``m'`` looks one step ahead.
 
-    ``mu(t) = beta_1 * (1 - 0.96**t / 2)``, ``P(t)`` is the product of all ``mu`` so far,
+    ``mu(t) = beta_1 * (1 - 0.96**(t * schedule_decay) / 2)``, ``P(t)`` is the product of all ``mu`` so far,
     ``m' = mu(t+1) * m / (1 - P(t+1)) + (1 - mu(t)) * g / (1 - P(t))``, and
     ``w - rate * m' / (sqrt(v') + epsilon)``.
 
@@ -988,7 +1010,8 @@ class Nadam(Optimizer):
         learning_rate: A number, a schedule, or a function without arguments.
         beta_1: Limit of the momentum, 0 to 1.
         beta_2: Share of the old mean square in the new one, 0 to 1.
-        epsilon: Keeps the quotient finite.
+        epsilon: Keeps the quotient finite; ``None`` for ``config.epsilon()``.
+        schedule_decay: How fast the momentum nears its limit; the paper has 0.004.
 
     The other arguments are those of :class:`Optimizer`.
     Reference: Dozat 2016, "Incorporating Nesterov Momentum into Adam".
@@ -1001,7 +1024,8 @@ class Nadam(Optimizer):
     learning_rate: LearningRate = 0.001
     beta_1: Rate = 0.9
     beta_2: Rate = 0.999
-    epsilon: NonNegativeReal = 1e-7
+    epsilon: _Epsilon = 1e-7
+    schedule_decay: _HiddenReal = 1.0
 
     @property
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
@@ -1029,7 +1053,7 @@ class Nadam(Optimizer):
         return parameter - rate * m_hat / (K.sqrt(v_hat) + self.epsilon), {"momentum": m, "velocity": v}
 
     def _mu(self, count: Any) -> Any:
-        return self.beta_1 * (1 - 0.5 * K.power(0.96, count))
+        return self.beta_1 * (1 - 0.5 * K.power(0.96, count * self.schedule_decay))
 
 
 class OptaxOptimizer(Optimizer):
@@ -1185,6 +1209,11 @@ def _clip_by_norm(gradient: Tensor, limit: float) -> Tensor:
     return gradient * limit / K.maximum(norm, limit)
 
 
+def _root(square: Tensor, epsilon: float, inside: bool) -> Tensor:
+    # A variance, as the difference of two means, may come out a little below 0.
+    return K.sqrt(square + epsilon) if inside else K.sqrt(K.maximum(square, 0.0)) + epsilon
+
+
 def _described(rate: Any) -> str:
     kind = "the schedule" if isinstance(rate, schedules.LearningRateSchedule) else "the function"
     return f"{kind} {getattr(rate, '__name__', type(rate).__name__)}"
@@ -1205,3 +1234,6 @@ def _unused(name: str, taken: Collection[str]) -> str:
     if name not in taken:
         return name
     return next(f"{name}_{number}" for number in range(1, len(taken) + 2) if f"{name}_{number}" not in taken)
+
+
+__getattr__ = spelling.older_names(__name__)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from keraunos.backend import K
 from keraunos.core.fields import Configurable, Field, choice, real
 from keraunos.core.registry import Table
+from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError, ShapeError
 from keraunos.utils.text import shape_text
 
@@ -149,3 +150,6 @@ def serialize(regularizer: Any) -> Any:
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Regularizer that a config, or a name, describes."""
     return table.deserialize(config, custom_objects)
+
+
+__getattr__ = spelling.older_names(__name__)

@@ -284,7 +284,17 @@ def test_constructors_take_the_arguments_of_keras():
     ):
         theirs = inspect.signature(getattr(keras.callbacks, kind.__name__)).parameters
         ours = inspect.signature(kind).parameters
-        assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs.values()]
+        # An argument of our own may be given by name alone.
+        same = [p for p in ours.values() if p.kind is not p.KEYWORD_ONLY]
+        assert [(p.name, p.default) for p in same] == [(p.name, p.default) for p in theirs.values()]
+
+
+def test_a_checkpoint_is_made_every_few_epochs(tmp_path):
+    checkpoint = ModelCheckpoint(tmp_path / "{epoch}.keras", every_epochs=2)
+    _classifier().fit(*_data(), epochs=5, verbose=0, callbacks=[checkpoint])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.keras", "4.keras"]
+    with pytest.raises(ArgumentError, match="ModelCheckpoint: every_epochs is 0; expected a positive whole number"):
+        ModelCheckpoint("best.keras", every_epochs=0)
 
 
 def test_a_callback_works_without_calling_the_base_constructor():

@@ -39,6 +39,8 @@ CASES = [
     ("Adamax", {"beta_1": 0.7, "beta_2": 0.9}),
     ("Nadam", {"beta_1": 0.8, "gradient_accumulation_steps": 2}),
 ]  # fmt: skip
+# Arguments of ours that Keras 3 does not know: the arithmetic of earlier releases.
+HIDDEN = {"decay", "epsilon_inside", "schedule_decay"}
 IDS = [f"{name}-{','.join(arguments)}" for name, arguments in CASES]
 STARTS = [np.random.default_rng(0).normal(size=shape).astype("float32") for shape in ((3, 2), (2,))]
 TARGETS = [np.random.default_rng(1).normal(size=shape).astype("float32") for shape in ((3, 2), (2,))]
@@ -167,7 +169,9 @@ def test_positional_arguments_and_defaults_are_those_of_keras(name):
     theirs = inspect.signature(getattr(keras.optimizers, name)).parameters.values()
     assert ours == [(p.name, p.default) for p in theirs][: len(ours)]
     everything = {p.name: p.default for p in theirs if p.kind is not p.VAR_KEYWORD}
-    assert {p.name: p.default for p in inspect.signature(getattr(optimizers, name)).parameters.values()} == everything
+    given = {p.name: p.default for p in inspect.signature(getattr(optimizers, name)).parameters.values()}
+    assert {argument: given.pop(argument, "missing") for argument in everything} == everything
+    assert set(given) <= HIDDEN
 
 
 # --- laws -----------------------------------------------------------------------------

@@ -261,6 +261,16 @@ def test_widths_positions_and_a_range_of_layers_do_as_in_keras(options):
     same(branches, **options)
 
 
+def test_calls_of_a_layer_are_counted_in_all_models():
+    def shared_with_another_model(lib):
+        first, second = lib.Input((4,), name="first"), lib.Input((4,), name="second")
+        layer = lib.layers.Dense(4, name="in_both")
+        other = lib.Model(first, layer(first), name="other")
+        return lib.Model(second, lib.layers.add([layer(second), other(second)]))
+
+    assert "in_both[1][0]" in same(shared_with_another_model)
+
+
 def test_a_layer_that_was_popped_is_not_listed():
     def popped(lib):
         model = chain_of_stack(lib)

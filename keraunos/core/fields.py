@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_args
 
 import numpy as np
 
+from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.text import suggestion
 
@@ -23,11 +24,22 @@ _MISSING = inspect.Parameter.empty
 
 
 class Field:
-    """How an argument is converted when given, and written into a config."""
+    """How an argument is converted when given, and written into a config.
 
-    def __init__(self, convert: Callable[[Any], Any], export: Callable[[Any], Any] | None = None) -> None:
+    Args:
+        convert: Function from what was given to what is kept.
+        export: Function from what is kept to plain data.
+        hidden: Whether the argument is one that Keras 3 does not know: it is given by
+            name only, and left out of the config where it has its default, so that
+            Keras reads our files.
+    """
+
+    def __init__(
+        self, convert: Callable[[Any], Any], export: Callable[[Any], Any] | None = None, hidden: bool = False
+    ) -> None:
         self.convert = convert
         self.export = export or plain
+        self.hidden = hidden
 
 
 @dataclass_transform(kw_only_default=False)
@@ -38,6 +50,7 @@ class Configurable:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        spelling.provider().adopt(cls)
         own = {
             name: (_field(annotation), cls.__dict__.get(name, _MISSING))
             for name, annotation in inspect.get_annotations(cls).items()
@@ -52,7 +65,14 @@ class Configurable:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain data, from which ``from_config`` makes an equal object."""
-        return {name: field.export(getattr(self, name)) for name, (field, _) in self._fields.items()}
+        return {
+            name: field.export(getattr(self, name)) for name, (field, _) in self._fields.items() if self._writes(name)
+        }
+
+    def _writes(self, name: str) -> bool:
+        """Whether a field stands in the config: a hidden one does where it has not its default."""
+        field, default = self._fields[name]
+        return not field.hidden or getattr(self, name) != default
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -69,28 +89,38 @@ def _constructor(cls: type) -> Callable[..., None]:
     family = [p for name, p in inherited.items() if name != "self" and p.kind is p.KEYWORD_ONLY and name not in fields]
     positional = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
-        for name, (_, default) in fields.items()
+        for name, (field, default) in fields.items()
+        if not field.hidden
+    ]
+    hidden = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for name, (field, default) in fields.items()
+        if field.hidden
     ]
     for earlier, later in itertools.pairwise(positional):
         if earlier.default is not _MISSING and later.default is _MISSING:
             raise TypeError(f"{cls.__name__}: {later.name} has no default but follows {earlier.name}, which has one")
     open_ended = any(p.kind is p.VAR_KEYWORD for p in inherited.values()) and base is not object
-    signature = inspect.Signature([*positional, *family])
+    signature = inspect.Signature([*positional, *hidden, *family])
+    names = tuple(p.name for p in positional)
+    known = frozenset([*fields, *(p.name for p in family)])
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         owner = type(self).__name__
-        known = [*fields, *(p.name for p in family)]
+        if spelling.chosen() or not known.issuperset(kwargs):
+            owners = spelling.owners_of(type(self))
+            translated, kwargs = spelling.provider().arguments(owners, names, known, [*args], kwargs)
+            args = tuple(translated)
         extra = {name: kwargs.pop(name) for name in list(kwargs) if open_ended and name not in known}
-        for name in kwargs:
-            if name not in known:
-                raise ArgumentError(f"{owner}: unknown argument {name!r}.{suggestion(name, known)}")
-        if len(args) > len(fields):
+        spelling.refuse_unknown(owner, kwargs, known)
+        if len(args) > len(positional):
             raise ArgumentError(
-                f"{owner} takes at most {len(fields)} positional arguments, but {len(args)} were given."
+                f"{owner} takes at most {len(positional)} positional arguments, but {len(args)} were given."
             )
         try:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
+            spelling.refuse_misspelled(owner, extra, known)
             raise ArgumentError(f"{owner}: {error}. The arguments are {', '.join(fields)}.") from None
         for name, (field, default) in fields.items():
             value = given.get(name, default)
@@ -108,7 +138,7 @@ def _constructor(cls: type) -> Callable[..., None]:
 
     __init__.from_fields = True  # type: ignore[attr-defined]
     __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *positional, *family]
+        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *positional, *hidden, *family]
     )
     return __init__
 
@@ -219,3 +249,4 @@ NonNegativeInt = Annotated[int, Field(_non_negative_int)]
 Real = Annotated[float, Field(real())]
 NonNegativeReal = Annotated[float, Field(real(0))]
 Rate = Annotated[float, Field(real(0, 1))]
+HiddenFlag = Annotated[bool, Field(bool, hidden=True)]

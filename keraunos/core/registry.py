@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError, UnknownNameError
 from keraunos.utils.text import snake_case, suggestion
 
@@ -68,11 +69,18 @@ class Table(Generic[T]):
 
     def lookup(self, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Member of a name: built in, else the caller's; ``UnknownNameError`` otherwise."""
+        if spelling.chosen():
+            meant = spelling.provider().member(self.module, name)
+            if meant is not None:
+                return meant
         if name in self.members:
             return self.members[name]
         for objects in (custom_objects or {}, _custom.get(), _registered):
             if name in objects:
                 return objects[name]
+        meant = spelling.provider().member(self.module, name)
+        if meant is not None:
+            return meant
         raise UnknownNameError(
             f"there is no {self.kind} called {name!r}.{suggestion(name, self.members)} "
             f"If it is yours, pass custom_objects={{{name!r}: ...}}."
@@ -179,8 +187,11 @@ def shared_objects() -> Iterator[None]:
 def deserialize(
     config: Any, custom_objects: Mapping[str, Any] | None = None, *, table: "Table[Any] | None" = None
 ) -> Any:
-    """Object that a config describes, made from the closed tables and the caller's custom objects."""
-    with custom_object_scope(custom_objects or {}):
+    """Object that a config describes, made from the closed tables and the caller's custom objects.
+
+    What a config leaves out is today's default, whatever era is active: it was left out because it was.
+    """
+    with custom_object_scope(custom_objects or {}), spelling.in_era(spelling.MODERN):
         if isinstance(config, list):
             return [deserialize(item) for item in config]
         if not isinstance(config, dict):

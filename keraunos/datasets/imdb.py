@@ -4,11 +4,13 @@ import numpy as np
 
 from keraunos.datasets.preparing import Pair, limit, ragged, shift, shorter, shuffled
 from keraunos.datasets.reading import KERAS_FILES, check, fetch, read_npz, read_word_index
+from keraunos.utils.spelling import spelled
 
 _HASH = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
 _INDEX_HASH = "bfafd718b763782e994055a2d397834f"
 
 
+@spelled
 def load_data(
     path: str = "imdb.npz",
     num_words: int | None = None,

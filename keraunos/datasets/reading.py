@@ -57,10 +57,10 @@ def read_npz(path: Path, expected: Expected) -> dict[str, np.ndarray]:
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """The bytes of a gzipped IDX file (LeCun, Cortes and Burges, *The MNIST database*), as an array."""
+    """The bytes of an IDX file, packed if it ends in ``.gz`` (LeCun, Cortes, Burges, *The MNIST database*), as an array."""
 
     def read() -> np.ndarray:
-        with gzip.open(path, "rb") as file:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
             start = file.read(4 + 4 * dimensions)
             if start[:4] != bytes([0, 0, 8, dimensions]):
                 raise _Refused(f"it begins with {start[:4].hex(' ')}; expected 00 00 08 {dimensions:02x}")

@@ -4,6 +4,7 @@ import numpy as np
 
 from keraunos.datasets.preparing import Pair, cut, limit, ragged, shift, shorter, shuffled
 from keraunos.datasets.reading import KERAS_FILES, check, fetch, read_npz, read_word_index
+from keraunos.utils.spelling import spelled
 
 _HASH = "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"
 _INDEX_HASH = "4d44cc38712099c9e383dc6e5f11a921"
@@ -14,6 +15,7 @@ _TOPICS = (
 )
 
 
+@spelled
 def load_data(
     path: str = "reuters.npz",
     num_words: int | None = None,

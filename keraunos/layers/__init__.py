@@ -84,6 +84,9 @@ from keraunos.layers.resizing import (
     ZeroPadding3D,
 )
 from keraunos.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
+from keraunos.utils import spelling
 
 serialize = LAYERS.serialize
 deserialize = LAYERS.deserialize
+
+__getattr__ = spelling.older_names(__name__)

@@ -14,6 +14,7 @@ from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 from keraunos.layers.lora import Adaptable, Alpha, Rank
 from keraunos.utils.config import floatx
 from keraunos.utils.errors import ArgumentError, ShapeError, UnknownNameError
+from keraunos.utils.spelling import spelled
 from keraunos.utils.text import shape_text
 
 
@@ -40,6 +41,7 @@ class InputLayer(Layer):
 
     batch_coupled = False
 
+    @spelled
     def __init__(
         self,
         shape: Any = None,
@@ -53,8 +55,6 @@ class InputLayer(Layer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if "input_shape" in kwargs:
-            shape = kwargs.pop("input_shape")
         if ragged:
             raise ArgumentError("Input: ragged=True is not supported. Pad the rows to one length, and use masks.")
         if input_tensor is not None:

@@ -12,14 +12,15 @@ from keraunos import initializers, regularizers
 from keraunos.backend import K, Operand
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import dtypes, registry
-from keraunos.core.naming import unique_name
+from keraunos.core.naming import automatic_name
 from keraunos.core.scope import Scope, current_scope, get_mask, set_mask, sizes_are_guesses
 from keraunos.core.stateful import Stateful
 from keraunos.core.symbolic import Node, SymbolicTensor, infer, is_symbolic
 from keraunos.core.variable import Variable, autocast_dtype
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
-from keraunos.utils.text import plural, shape_text, snake_case, suggestion
+from keraunos.utils.spelling import spelled
+from keraunos.utils.text import plural, shape_text, suggestion
 
 # Whether the outermost call is training; inner layers that are not told follow it.
 _training: contextvars.ContextVar[bool | None] = contextvars.ContextVar("training", default=None)
@@ -103,6 +104,7 @@ class Layer(Stateful):
     Args:
         activity_regularizer: Function of the outputs that is added to the loss,
             divided by the batch size.
+        activity_regularizer_sum: Whether it is added undivided, as a sum over the batch.
         trainable: Whether an optimizer changes the weights.
         dtype: Element type or policy (``"mixed_bfloat16"``).
         autocast: Whether float inputs are converted to the compute type.
@@ -134,10 +136,12 @@ class Layer(Stateful):
         if "build" in cls.__dict__:
             cls.build = _recording(cls.build)  # type: ignore[method-assign]
 
+    @spelled
     def __init__(
         self,
         *,
         activity_regularizer: Any = None,
+        activity_regularizer_sum: bool = False,
         trainable: bool = True,
         dtype: Any = None,
         autocast: bool = True,
@@ -158,13 +162,14 @@ class Layer(Stateful):
             raise ArgumentError(f"{owner}: unknown argument {name_!r}.{suggestion(name_, known)}")
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ArgumentError(f"{owner}: name is {name!r}; expected a text without '/'.")
-        self.name = name or unique_name(snake_case(owner))
+        self.name = name or automatic_name(owner)
         self._trainable = bool(trainable)
         self.dtype_policy = dtypes.get(dtype)
         self.autocast = autocast
         self.given_batch_shape = None if shape is None else tuple(shape)
         if activity_regularizer is not None or not hasattr(self, "activity_regularizer"):
             self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.activity_regularizer_sum = bool(activity_regularizer_sum)
         self._weights_added: list[Variable] = []
         self._eager_losses: list[Any] = []
         self._nodes: list[Node] = []
@@ -318,7 +323,8 @@ class Layer(Stateful):
             autocast_dtype.reset(dtype_token)
         if self.activity_regularizer is not None:
             for output in tree.leaves(outputs):
-                self.add_loss(self.activity_regularizer(output) / K.shape(output)[0])
+                divisor = 1 if self.activity_regularizer_sum else K.shape(output)[0]
+                self.add_loss(self.activity_regularizer(output) / divisor)
         if has_mask or type(self).compute_mask is not Layer.compute_mask:
             self._pass_masks_on(args, outputs, masks if has_mask else None)
         return outputs
@@ -554,6 +560,8 @@ class Layer(Stateful):
         config.update(super().get_config())
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+            if self.activity_regularizer_sum:
+                config["activity_regularizer_sum"] = True
         if self._has_own_constructor():
             config.update(self._arguments_given())
         return config

@@ -1,11 +1,12 @@
 """Normalization of activations: over the batch, or within each sample."""
 
+import math
 from typing import Annotated, Any
 
 import numpy as np
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, NonNegativeReal, Rate, choice
+from keraunos.core.fields import Field, HiddenFlag, NonNegativeReal, Rate, choice
 from keraunos.layers.arguments import Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 from keraunos.utils.config import epsilon
@@ -71,8 +72,13 @@ class BatchNormalization(Layer):
             factor, ``dmax`` of the shift.
         renorm_momentum: Momentum of the averages that ``renorm`` compares with.
         synchronized: Only ``False``; there are no replicas to synchronize with.
+        unbiased_variance: Whether the moving variance follows ``n / (n - 1 - epsilon)`` times that of the
+            batch, with ``n`` values a channel.
+        debiased_averages: Whether the moving averages forget their first values at the first batch: the
+            ``t``-th batch moves them by ``(1 - momentum) / (1 - momentum**t)`` of the way.
 
-    Reference: Ioffe and Szegedy 2015, "Batch normalization"; Ioffe 2017, "Batch renormalization".
+    Reference: Ioffe and Szegedy 2015, "Batch normalization"; Ioffe 2017, "Batch renormalization";
+    Kingma and Ba 2015, "Adam", section 3, for averages without bias.
 
     >>> BatchNormalization().compute_output_shape((None, 5))
     (None, 5)
@@ -95,6 +101,8 @@ class BatchNormalization(Layer):
     renorm_clipping: Clipping = None
     renorm_momentum: Rate = 0.99
     synchronized: Never = False
+    unbiased_variance: HiddenFlag = False
+    debiased_averages: HiddenFlag = False
 
     batch_coupled = True
     supports_masking = True
@@ -115,6 +123,12 @@ class BatchNormalization(Layer):
             self.beta = self.add_weight("beta", (size,), autocast=False)
         self.moving_mean = average("moving_mean")
         self.moving_variance = average("moving_variance")
+        if self.debiased_averages:
+            # A fresh start after loading: how many batches made the averages is in no file of Keras.
+            self.batches_seen = self.add_weight(
+                "batches_seen", (), initializer="zeros", trainable=False, autocast=False
+            )
+            self.batches_seen.saved = False
         if self.renorm:
 
             def deviation(shape: Any, dtype: Any = None) -> Any:
@@ -141,8 +155,14 @@ class BatchNormalization(Layer):
                 # Rounding must not make a variance negative.
                 self.moving_variance.assign(K.relu(K.square(self.moving_stddev.value) - self.epsilon))
             else:
-                self._follow(self.moving_mean, mean, self.momentum)
-                self._follow(self.moving_variance, variance, self.momentum)
+                momentum: Any = self.momentum
+                if self.debiased_averages:
+                    self.batches_seen.assign(self.batches_seen.value + 1)
+                    momentum = 1 - K.divide_no_nan(1 - momentum, 1 - K.power(momentum, self.batches_seen.value))
+                self._follow(self.moving_mean, mean, momentum)
+                count = math.prod(K.shape(x)) // K.shape(x)[self.axis]
+                correction = count / (count - 1 - self.epsilon) if self.unbiased_variance else 1.0
+                self._follow(self.moving_variance, variance * correction, momentum)
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
         shape = [1] * K.ndim(x)
@@ -178,7 +198,7 @@ class BatchNormalization(Layer):
         offset = K.clip((mean - self.renorm_mean.value) / moving, -largest, largest)
         return K.stop_gradient(factor), K.stop_gradient(offset)
 
-    def _follow(self, average: Any, value: Any, momentum: float) -> None:
+    def _follow(self, average: Any, value: Any, momentum: Any) -> None:
         average.assign(average.value * momentum + value * (1.0 - momentum))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from keraunos.backend import K
 from keraunos.core import registry
-from keraunos.core.fields import Field, PositiveInt, Rate, choice
+from keraunos.core.fields import Field, HiddenFlag, PositiveInt, Rate, choice
 from keraunos.core.scope import next_key, sizes_are_guesses
 from keraunos.core.variable import Variable
 from keraunos.layers.arguments import Activation, Constraint, Initializer, Regularizer
@@ -359,11 +359,15 @@ class GatedCell(Layer):
 
     def build(self: Any, input_shape: Any) -> None:
         features, width = known(input_shape, -1, self.name), self.gates * self.units
-        self.kernel = self.add_weight("kernel", (features, width))
+        kernel_initializer, recurrent_initializer = self.kernel_initializer, self.recurrent_initializer
+        if getattr(self, "gates_apart", False):
+            kernel_initializer = _gate_by_gate(kernel_initializer, self.gates)
+            recurrent_initializer = _gate_by_gate(recurrent_initializer, self.gates)
+        self.kernel = self.add_weight("kernel", (features, width), initializer=kernel_initializer)
         self.recurrent_kernel = self.add_weight(
             "recurrent_kernel",
             (self.units, width),
-            initializer=self.recurrent_initializer,
+            initializer=recurrent_initializer,
             regularizer=self.recurrent_regularizer,
             constraint=self.recurrent_constraint,
         )
@@ -413,6 +417,16 @@ class GatedCell(Layer):
             return None
         kept = K.random_uniform(next_key(self.seed), shape) >= rate
         return K.cast(kept, self.compute_dtype) / max(1 - rate, 1e-7)
+
+
+def _gate_by_gate(initializer: Callable[..., Any], gates: int) -> Callable[..., Any]:
+    """Initializer of all gates side by side that draws each for itself."""
+
+    def draw(shape: Sequence[int], dtype: Any = None) -> Any:
+        part = (*shape[:-1], shape[-1] // gates)
+        return np.concatenate([np.asarray(initializer(part, dtype=dtype)) for _ in range(gates)], -1)
+
+    return draw
 
 
 def _through(x: Any, kernel: Any, masks: Any) -> Any:
@@ -495,6 +509,8 @@ class LSTMCell(GatedCell):
         activation: Function of the candidate and of the cell's state.
         recurrent_activation: Function of the three gates.
         unit_forget_bias: Whether the bias of the forget gate starts at 1.
+        gates_apart: Whether the first weights of each gate are drawn for themselves, so that an initializer sees
+            ``units`` outputs, not those of four gates.
 
     All other arguments are those of SimpleRNNCell.
 
@@ -524,6 +540,7 @@ class LSTMCell(GatedCell):
     dropout: Rate = 0.0
     recurrent_dropout: Rate = 0.0
     seed: int | None = None
+    gates_apart: HiddenFlag = False
 
     gates = 4
 
@@ -574,6 +591,8 @@ class GRUCell(GatedCell):
         recurrent_activation: Function of the two gates.
         reset_after: Whether the reset gate acts after the product with the recurrent kernel; the bias then
             has a row for the inputs and a row for the state.
+        gates_apart: Whether the first weights of each gate are drawn for themselves, so that an initializer sees
+            ``units`` outputs, not those of three gates.
 
     All other arguments are those of SimpleRNNCell.
 
@@ -603,6 +622,7 @@ class GRUCell(GatedCell):
     recurrent_dropout: Rate = 0.0
     reset_after: bool = True
     seed: int | None = None
+    gates_apart: HiddenFlag = False
 
     gates = 3
 
@@ -825,6 +845,7 @@ class LSTM(CellLayer):
     use_cudnn: UseCudnn = "auto"
     zero_output_for_mask: bool = False
     implementation: int = 2
+    gates_apart: HiddenFlag = False
 
     cell_class = LSTMCell
 
@@ -872,5 +893,6 @@ class GRU(CellLayer):
     use_cudnn: UseCudnn = "auto"
     zero_output_for_mask: bool = False
     implementation: int = 2
+    gates_apart: HiddenFlag = False
 
     cell_class = GRUCell

@@ -77,6 +77,7 @@ from keraunos.metrics.regression import (
     concordance_correlation,
     pearson_correlation,
 )
+from keraunos.utils import spelling
 
 __all__ = [
     "AUC",
@@ -194,10 +195,14 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     return table.deserialize(config, custom_objects)
 
 
-def resolve(identifier: Any, y_true_shape: Sequence[int | None], y_pred_shape: Sequence[int | None]) -> Metric:
+def resolve(
+    identifier: Any, y_true_shape: Sequence[int | None], y_pred_shape: Sequence[int | None], loss: Any = None
+) -> Metric:
     """The ``Metric`` that ``compile(metrics=[identifier])`` means; a name becomes the metric's.
 
-    ``"accuracy"``, ``"crossentropy"`` and ``"top_k"`` depend on the shapes, and
+    ``"accuracy"``, ``"crossentropy"`` and ``"top_k"`` depend on the shapes, or
+    on the ``loss`` where one is given: binary crossentropy makes them binary
+    whatever the number of outputs, and only the sparse one makes them sparse.
     ``"f1"`` is the mean over classes, or of class 1 where there is one output.
 
     >>> resolve("accuracy", (None, 1), (None, 10))
@@ -209,6 +214,10 @@ def resolve(identifier: Any, y_true_shape: Sequence[int | None], y_pred_shape: S
             return metric
         return MeanMetricWrapper(metric, name=getattr(metric, "__name__", type(metric).__name__))
     binary, sparse = label_kind(y_true_shape, y_pred_shape)
+    if loss is not None:
+        function = getattr(loss, "fn", loss)
+        binary = binary or function is binary_crossentropy
+        sparse = function is sparse_categorical_crossentropy
     if identifier.lower() in _BY_SHAPE:
         metric = _BY_SHAPE[identifier.lower()][0 if binary else 1 if sparse else 2]()
     elif identifier == "f1":
@@ -217,5 +226,8 @@ def resolve(identifier: Any, y_true_shape: Sequence[int | None], y_pred_shape: S
         metric = get(identifier)
     if not isinstance(metric, Metric):
         metric = MeanMetricWrapper(metric)
-    metric.name = identifier
+    metric.name = spelling.provider().metric_name(identifier, metric) if spelling.chosen() else identifier
     return metric
+
+
+__getattr__ = spelling.older_names(__name__)

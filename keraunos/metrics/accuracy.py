@@ -1,9 +1,9 @@
 """Accuracies: the share of rows, or steps, whose label is met."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from keraunos.backend import K
-from keraunos.core.fields import PositiveInt, Real
+from keraunos.core.fields import Field, PositiveInt, real
 from keraunos.losses import squeeze_or_expand_to_same_rank
 from keraunos.metrics.base import table
 from keraunos.metrics.reductions import MeanMetricWrapper, metric_function
@@ -25,18 +25,20 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
 
 
 @metric_function
-def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float | None = 0.5) -> Any:
     """``y_true == (y_pred > threshold)``, elementwise, as 0 and 1.
 
     Args:
         y_true: Labels 0 and 1, ``(batch, ..., d)``.
         y_pred: Probabilities of the same shape.
-        threshold: Probability above which the prediction is 1.
+        threshold: Probability above which the prediction is 1; ``None`` to round to the nearest whole number.
 
     >>> binary_accuracy([[1], [1]], [[0.7], [0.3]]).tolist()
     [[1.0], [0.0]]
     """
     y_true, y_pred = squeeze_or_expand_to_same_rank(K.array(y_true), K.array(y_pred))
+    if threshold is None:
+        return K.cast(K.equal(K.cast(y_true, K.dtype(y_pred)), K.round(y_pred)), floatx())
     return K.cast(K.equal(y_true, K.cast(K.greater(y_pred, threshold), K.dtype(y_true))), floatx())
 
 
@@ -133,7 +135,7 @@ class BinaryAccuracy(MeanMetricWrapper):
     Args:
         name: Name in logs.
         dtype: As in ``Metric``.
-        threshold: Probability above which the prediction is 1.
+        threshold: Probability above which the prediction is 1; ``None`` to round to the nearest whole number.
 
     >>> float(BinaryAccuracy()([[1], [1], [0], [0]], [[0.98], [1], [0], [0.6]]))
     0.75
@@ -143,7 +145,7 @@ class BinaryAccuracy(MeanMetricWrapper):
     direction = "up"
     name: str | None = "binary_accuracy"
     dtype: Any = None
-    threshold: Real = 0.5
+    threshold: Annotated[float | None, Field(real(optional=True))] = 0.5
 
 
 @table.register()

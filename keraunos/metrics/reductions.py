@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 from keraunos import losses
 from keraunos.backend import K
 from keraunos.core.fields import plain
-from keraunos.core.scope import get_mask
+from keraunos.core.scope import current_scope, get_mask
 from keraunos.losses import loss_class_of, merge_mask, refuse_unknown, squeeze_or_expand_to_same_rank
 from keraunos.metrics.base import Metric, table
+from keraunos.utils import spelling
 from keraunos.utils.errors import ShapeError
 from keraunos.utils.text import shape_text
 
@@ -114,6 +115,9 @@ class MeanMetricWrapper(Mean):
         fn: Function that returns one value a row, or a step.
         name: Name in logs.
         dtype: As in ``Metric``.
+        by_batch: Whether each batch gives one value, ``mean(v * weight) / mean(weight != 0)``,
+            and the epoch their mean, weighted by the batches' rows; by default each row, or
+            each unit of weight, counts the same in the whole epoch.
         **kwargs: Further arguments of ``fn``.
 
     >>> metric = MeanMetricWrapper(losses.mean_squared_error, name="mse")
@@ -124,11 +128,19 @@ class MeanMetricWrapper(Mean):
     #: The function, for a subclass whose fields are its arguments.
     fn: ClassVar[Callable[..., Any] | None] = None
 
+    @spelling.spelled
     def __init__(
-        self, fn: Callable[..., Any] | None = None, name: str | None = None, dtype: Any = None, **kwargs: Any
+        self,
+        fn: Callable[..., Any] | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        *,
+        by_batch: bool = False,
+        **kwargs: Any,
     ) -> None:
         refuse_unknown(self, fn, kwargs)
         super().__init__(name=name, dtype=dtype)
+        self.by_batch = bool(by_batch)
         if fn is not None:
             self.fn = fn
             self._given = kwargs
@@ -156,6 +168,11 @@ class MeanMetricWrapper(Mean):
             y_true, y_pred = K.array(y_true)[:, None], K.array(y_pred)[:, None]
         values = self.fn(y_true, y_pred, **self.arguments)
         weight = merge_mask(sample_weight, mask, self.dtype)
+        if self.by_batch:
+            # Zeros in the weight leave out padding rows, and steps that are masked, as well.
+            value = losses.reduce_weighted(values, weight, None, "mean_over_nonzero_weights", dtype=self.dtype)
+            super().update_state(value, self._rows(y_pred))
+            return
         super().update_state(values, merge_mask(weight, self.valid(y_true, y_pred), self.dtype))
 
     def valid(self, y_true: Any, y_pred: Any) -> Any:
@@ -164,14 +181,24 @@ class MeanMetricWrapper(Mean):
 
     def _of_rows(self) -> bool:
         name = getattr(self.fn, "__name__", "")
-        return functions.get(name) is self.fn and losses.row_wise_arguments(name, self.arguments)
+        known = functions.get(name) is self.fn and losses.row_wise_arguments(name, self.arguments)
+        return known or getattr(self.fn, "row_wise", False)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments as plain data; the function by its name."""
         config = super().get_config()
+        if self.by_batch:
+            config["by_batch"] = True
         if "fn" in self.__dict__:
             config.update(fn=table.serialize(self.fn), **plain(self._given))
         return config
+
+    def _rows(self, y_pred: Any) -> Any:
+        """How many rows of a batch are real."""
+        scope = current_scope()
+        if scope is not None and scope.rows is not None:
+            return K.sum(scope.rows)
+        return float(K.shape(y_pred)[0]) if K.shape(y_pred) else 1.0
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "MeanMetricWrapper":

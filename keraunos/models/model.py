@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 from keraunos import saving
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
+from keraunos.core.naming import automatic_name
 from keraunos.core.scope import get_mask, set_mask
 from keraunos.core.symbolic import SymbolicTensor, infer
 from keraunos.layers import Input
@@ -16,6 +17,7 @@ from keraunos.models.summary import print_summary
 from keraunos.training.trainer import Trainer
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
+from keraunos.utils.spelling import spelled
 from keraunos.utils.text import plural, shape_text, suggestion
 
 
@@ -43,6 +45,7 @@ class Model(Trainer, Layer):
 
     _graph: Graph | None = None
 
+    @spelled
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         given = dict(zip(("inputs", "outputs", "name"), args, strict=False))
         for name in ("inputs", "outputs"):
@@ -57,9 +60,7 @@ class Model(Trainer, Layer):
                 "Model needs inputs and outputs: Model(inputs, outputs). Or subclass it and define call()."
             )
         if type(self) is Model and kwargs.get("name") is None:
-            from keraunos.core.naming import unique_name
-
-            kwargs["name"] = unique_name("functional")
+            kwargs["name"] = automatic_name("Functional")
         super().__init__(**kwargs)
         if "inputs" in given:
             self._set_graph(given["inputs"], given["outputs"])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from keraunos.core import registry
+from keraunos.core.naming import first_input_name
 from keraunos.core.symbolic import SymbolicTensor
 from keraunos.layers import InputLayer
 from keraunos.layers.layer import LAYERS, Layer
@@ -64,7 +65,7 @@ class Sequential(Model):
             if shape is None and isinstance(layer, Model) and layer._graph is not None:
                 shape = layer.input_shape
             if shape is not None and all(size is None or isinstance(size, int) for size in shape):
-                self._stack.append(InputLayer(batch_shape=shape))
+                self._stack.append(InputLayer(batch_shape=shape, name=first_input_name(layer)))
         elif self._stack and isinstance(layer, InputLayer):
             raise ArgumentError(
                 f"{self.name}: an Input must be the first layer, but {len(self._stack)} are there already."
@@ -116,7 +117,8 @@ class Sequential(Model):
         if not self._stack:
             raise ArgumentError(f"{self.name}: has no layers. Add some with add().")
         shape = tuple(input_shape)
-        self._stack.insert(0, InputLayer(batch_shape=(None, *shape[1:]), dtype=self.compute_dtype))
+        name = first_input_name(self._stack[0])
+        self._stack.insert(0, InputLayer(batch_shape=(None, *shape[1:]), dtype=self.compute_dtype, name=name))
         try:
             self._rebuild()
         except BaseException:

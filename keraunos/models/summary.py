@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from keraunos.core.symbolic import _TRIAL_SIZES, Node
 from keraunos.layers.layer import Layer, _map_shapes
-from keraunos.utils import tree
+from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, KeraunosError
 
 # Colours of the terminal's 256 that Keras 3 uses.
@@ -76,7 +76,13 @@ def is_chain(model: Any) -> bool:
     return single and len(set(taken)) == len(taken) and len(set(sources)) == len(sources)
 
 
-def print_summary(
+def print_summary(model: Any, *args: Any, **options: Any) -> None:
+    """Print the table of the active era; the arguments are those of ``print_table``."""
+    renderer = spelling.provider().summary_printer() if spelling.chosen() else print_table
+    renderer(model, *args, **options)
+
+
+def print_table(
     model: Any,
     line_length: int | None = None,
     positions: Sequence[float] | None = None,
@@ -85,7 +91,7 @@ def print_summary(
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
 ) -> None:
-    """Print the table; see ``Model.summary``."""
+    """Print the table as Keras 3 does; see ``Model.summary``."""
     from rich.console import Console
 
     table = _table(model, rows(model, expand_nested, layer_range), line_length, positions, show_trainable)
@@ -241,7 +247,8 @@ def _calls(model: Any, layer: Any) -> list[Node]:
 def _link(model: Any, leaf: Any) -> Link:
     if leaf.node is None:
         return Link(leaf, 0, 0)
-    siblings = _calls(model, leaf.node.operation)
+    # A layer that other models share counts its calls there too.
+    siblings = getattr(leaf.node.operation, "_nodes", None) or _calls(model, leaf.node.operation)
     number = next((i for i, sibling in enumerate(siblings) if sibling is leaf.node), 0)
     output = next(i for i, part in enumerate(tree.leaves(leaf.node.outputs)) if part is leaf)
     return Link(leaf.node.operation, number, output)

@@ -8,7 +8,7 @@ from keraunos import metrics as metric_functions
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core.scope import current_scope, get_mask
-from keraunos.utils import tree
+from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError
 from keraunos.utils.text import plural, suggestion
 
@@ -22,6 +22,9 @@ class Objectives:
     """
 
     def __init__(self, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any) -> None:
+        if spelling.chosen():
+            # Files keep what a name means in this era, whichever one is active when they are read.
+            loss = tree.map(_loss, loss)
         self.given = (loss, loss_weights, metrics, weighted_metrics)
         self.tracker = metric_functions.Mean(name="loss")
         self.output_trackers: dict[str, Any] = {}
@@ -61,9 +64,11 @@ class Objectives:
         )
         for attribute, given in (("metrics", metrics), ("weighted", weighted_metrics)):
             spread = _spread(given, names, attribute, many, nested=True)
+            taken = {name: [m.name for m in self.metrics.get(name, ())] for name in names}
+            weighs = attribute == "weighted"
             resolved = {
                 name: [
-                    _metric(m, targets.get(name), outputs[name], f"{name}_" if many else "")
+                    self._metric(m, name, targets.get(name), outputs[name], many, taken[name] if weighs else None)
                     for m in _as_list(spread[name])
                 ]
                 for name in names
@@ -73,6 +78,26 @@ class Objectives:
         # Of outputs without a second axis, the mean over the last one is a mean over the batch.
         self._of_rows = all(len(outputs[name].shape) > 1 for name in names)
         self.resolved = True
+
+    def _metric(
+        self, given: Any, name: str, target: TensorSpec | None, output: TensorSpec, many: bool, taken: Any
+    ) -> Any:
+        """Metric of a name, function or object, named after its output where there are several.
+
+        A weighted one is named apart from the plain ones, whose names are ``taken``.
+        """
+        prefix = f"{name}_" if many else ""
+        shape = output.shape if target is None else target.shape
+        # Before Keras 3, which asks the shapes, the loss decided what "accuracy" means.
+        loss = self.losses.get(name) if spelling.chosen() else None
+        metric = metric_functions.resolve(given, shape, output.shape, loss)
+        apart = taken is not None and (spelling.chosen() or f"{prefix}{metric.name}" in taken)
+        if apart and not metric.name.startswith(("weighted_", f"{prefix}weighted_")):
+            metric.name = f"weighted_{metric.name}"
+        if prefix and not metric.name.startswith(prefix):
+            metric.name = f"{prefix}{metric.name}"
+        metric.build(shape, output.shape)
+        return metric
 
     @property
     def row_wise(self) -> bool:
@@ -236,16 +261,6 @@ def _as_list(given: Any) -> list[Any]:
 
 def _loss(given: Any) -> Any:
     return loss_functions.as_loss(given)
-
-
-def _metric(given: Any, target: TensorSpec | None, output: TensorSpec, prefix: str) -> Any:
-    """Metric of a name, function or object, named after its output where there are several."""
-    shape = output.shape if target is None else target.shape
-    metric = metric_functions.resolve(given, shape, output.shape)
-    if prefix and not metric.name.startswith(prefix):
-        metric.name = f"{prefix}{metric.name}"
-    metric.build(shape, output.shape)
-    return metric
 
 
 def _check_names(loss: Any, metrics: Any, weighted_metrics: Any) -> None:

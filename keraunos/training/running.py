@@ -17,10 +17,11 @@ from keraunos.backend.spec import TensorSpec
 from keraunos.core.scope import fresh_seed
 from keraunos.core.symbolic import infer
 from keraunos.core.variable import Variable
+from keraunos.metrics import Mean
 from keraunos.training.interrupt import uninterrupted
 from keraunos.training.packing import Packing
 from keraunos.training.step import Batch, Carry, Held, many, own_step, predict_step, test_step, train_step
-from keraunos.utils import tree
+from keraunos.utils import spelling, tree
 from keraunos.utils.errors import DataError
 
 # Seconds that one compiled call should last: short enough for Ctrl-C and a live display.
@@ -54,7 +55,7 @@ class Running:
         held, padded = self._held(mode), self._pads(mode)
         parts = [] if parts is None else parts
         logs: dict[str, Any] = {}
-        done = 0
+        done = seen = 0
         for block in batches.blocks(epoch):
             steps = math.ceil(block.rows / block.batch_size)
             # A short last batch that may not be filled up runs through a program of its own.
@@ -69,7 +70,8 @@ class Running:
                 single = every_batch or (done == 0 and callbacks.watches_progress)
                 stop = steps if exact else min(full, start + (1 if single else self._pace(program)))
                 if every_batch:
-                    getattr(callbacks, f"on_{mode}_batch_begin")(done)
+                    rows = min(block.batch_size, block.rows - start * block.batch_size)
+                    getattr(callbacks, f"on_{mode}_batch_begin")(done, self._of_batch(mode, done, rows))
                 began = time.perf_counter()
                 if exact:
                     _collect(parts, outputs, full * block.batch_size)
@@ -93,11 +95,14 @@ class Running:
                 done += stop - start
                 start = stop
                 if mode != "predict":
-                    logs = plain_logs(results)
+                    earlier, logs = logs, plain_logs(results)
                 if every_batch:
                     batch_logs = (
-                        {"outputs": _rows_of_outputs(parts, outputs, block, start)} if mode == "predict" else logs
+                        {"outputs": _rows_of_outputs(parts, outputs, block, start)}
+                        if mode == "predict"
+                        else self._of_batch(mode, done - 1, rows, logs, earlier, seen)
                     )
+                    seen += rows
                     getattr(callbacks, f"on_{mode}_batch_end")(done - 1, batch_logs)
                 elif callbacks.watches_progress:
                     callbacks.on_progress(mode, done, logs)
@@ -107,6 +112,15 @@ class Running:
         if done == 0:
             raise DataError(f"{_METHODS[mode]}: the data gave no batch.")
         return logs
+
+    def _of_batch(
+        self, mode: str, number: int, rows: int, logs: Any = None, earlier: Any = None, seen: int = 0
+    ) -> dict[str, Any]:
+        """What a hook of one batch is told: today the values of the epoch so far, if there are any yet."""
+        if not spelling.chosen() or mode == "predict":
+            return logs or {}
+        means = [metric.name for metric in self.metrics if isinstance(metric, Mean)]
+        return spelling.provider().batch_logs(number, rows, logs or {}, earlier or {}, seen, means)
 
     def _pace(self, program: Any) -> int:
         """Steps that one call should make."""

@@ -24,8 +24,9 @@ from keraunos.training import data as data_sources
 from keraunos.training.callbacks import CallbackList, History
 from keraunos.training.objectives import Objectives
 from keraunos.training.running import Running, plain_logs
-from keraunos.utils import tree
+from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError
+from keraunos.utils.spelling import spelled
 from keraunos.utils.text import plural
 
 # What training goes on from beside the Variables.
@@ -41,6 +42,7 @@ class Trainer(Running):
 
     # --- compile -----------------------------------------------------------------
 
+    @spelled
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -90,7 +92,8 @@ class Trainer(Running):
         """The arguments of ``compile`` as plain data; the optimizer as it is now."""
         if not self.compiled:
             return {}
-        config: dict[str, Any] = registry.serialize({**self._compile_arguments, "optimizer": self.optimizer})
+        resolved = {"optimizer": self.optimizer, "loss": self._need_compile("get_compile_config").given[0]}
+        config: dict[str, Any] = registry.serialize({**self._compile_arguments, **resolved})
         return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -217,6 +220,7 @@ class Trainer(Running):
 
     # --- fit -----------------------------------------------------------------------
 
+    @spelled
     def fit(
         self,
         x: Any = None,
@@ -265,7 +269,8 @@ class Trainer(Running):
             raise ArgumentError(
                 f"fit: validation_split is {validation_split!r}; expected a number from 0 to 1 (1 not included)."
             )
-        if validation_split and validation_data is None:
+        split = bool(validation_split) and validation_data is None
+        if split:
             (x, y, sample_weight), validation_data = data_sources.split_validation(
                 x, y, sample_weight, validation_split, self._names("input")
             )
@@ -278,12 +283,13 @@ class Trainer(Running):
             vx, vy, vw = data_sources.unpack_validation_data(validation_data)
             validation = self._batches(
                 vx, vy, vw, batch_size=validation_batch_size or batch_size, shuffle=False, steps=validation_steps,
-                purpose="evaluate",
+                # Before Keras 3, rows were weighted by their classes before some were split off.
+                class_weight=class_weight if split and spelling.chosen() else None, purpose="evaluate",
             )  # fmt: skip
         self._prepare(batches, train=True)
         if validation is not None:
             self._prepare(validation)
-        container = self._callbacks(callbacks, verbose, batches, epochs, history=True)
+        container = self._callbacks("train", callbacks, verbose, batches, epochs, validation)
         history = container.history
         if history is None:
             history = History()
@@ -303,7 +309,7 @@ class Trainer(Running):
                     results = self._run("test", validation, container, 0)
                     container.on_test_end(results)
                     logs = {**logs, **{f"val_{name}": value for name, value in results.items()}}
-                container.on_epoch_end(epoch, dict(sorted(logs.items())))
+                container.on_epoch_end(epoch, self._shown(logs))
                 if self.stop_training:
                     break
         finally:
@@ -316,6 +322,7 @@ class Trainer(Running):
         container.on_train_end(logs)
         return history
 
+    @spelled
     def evaluate(
         self,
         x: Any = None,
@@ -337,7 +344,7 @@ class Trainer(Running):
             x, y, sample_weight, batch_size=batch_size, shuffle=False, steps=steps, purpose="evaluate"
         )
         self._prepare(batches)
-        container = self._callbacks(callbacks, verbose, batches)
+        container = self._callbacks("test", callbacks, verbose, batches)
         try:
             container.on_test_begin()
             logs = self._run("test", batches, container, 0)
@@ -347,6 +354,7 @@ class Trainer(Running):
             self._on_device.clear()
         return dict(sorted(logs.items())) if return_dict else self._in_order(logs)
 
+    @spelled
     def predict(
         self,
         x: Any,
@@ -359,7 +367,7 @@ class Trainer(Running):
         _check_verbose(verbose)
         batches = self._batches(x, None, None, batch_size=batch_size, shuffle=False, steps=steps, purpose="predict")
         self._prepare(batches, predict=True)
-        container = self._callbacks(callbacks, verbose, batches)
+        container = self._callbacks("predict", callbacks, verbose, batches)
         parts: list[Any] = []
         try:
             container.on_predict_begin()
@@ -376,6 +384,7 @@ class Trainer(Running):
 
     # --- single batches ------------------------------------------------------------
 
+    @spelled
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -383,6 +392,7 @@ class Trainer(Running):
         self._need_compile("train_on_batch")
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
+    @spelled
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of one batch; returns like ``evaluate``."""
         self._need_compile("test_on_batch")
@@ -418,19 +428,42 @@ class Trainer(Running):
     def _batches(self, x: Any, y: Any, sample_weight: Any, *, whole: bool = False, **options: Any) -> Any:
         if whole:
             options["batch_size"] = _leading_size(x)
+        if spelling.chosen() and sample_weight is not None and options.get("class_weight") is not None:
+            spelling.note("class_weight counted for nothing beside sample_weight before Keras 3")
+            options["class_weight"] = None
         return data_sources.make_batches(
             x, y, sample_weight, seed=lambda: self.__dict__.get("_seed", 0), names=self._names("input"),
             outputs=self._names("output"), **options,
         )  # fmt: skip
 
     def _callbacks(
-        self, callbacks: Any, verbose: Any, batches: Any, epochs: int = 1, *, history: bool = False
+        self, mode: str, callbacks: Any, verbose: Any, batches: Any, epochs: int = 1, validation: Any = None
     ) -> CallbackList:
         """The callbacks as one, with a display unless silent; a list that a user made stays as it is."""
         if isinstance(callbacks, CallbackList):
             return callbacks
         shown = {"verbose": _verbosity(verbose), "epochs": epochs, "steps": batches.steps}
-        return CallbackList(callbacks, add_history=history, add_progbar=verbose not in (0, False), model=self, **shown)
+        if spelling.chosen():
+            names = [] if mode == "predict" else list(self._shown(dict.fromkeys(self.metrics_names)))
+            facts = {
+                **shown,
+                "mode": mode,
+                "samples": batches.rows,
+                "batch_size": batches.batch_size,
+                "do_validation": validation is not None,
+                "validation_samples": None if validation is None else validation.rows,
+                "metrics": names if validation is None else [*names, *(f"val_{name}" for name in names)],
+            }
+            shown = spelling.provider().run_params(facts)
+        return CallbackList(
+            callbacks, add_history=mode == "train", add_progbar=verbose not in (0, False), model=self, **shown
+        )
+
+    def _shown(self, logs: dict[str, Any]) -> dict[str, Any]:
+        """Logs in the order in which the active era shows them."""
+        if spelling.chosen():
+            return spelling.provider().log_order(logs, self.metrics_names)
+        return dict(sorted(logs.items()))
 
     def _names(self, what: str) -> tuple[str, ...]:
         return tuple(getattr(self, f"{what}_names", None) or ())

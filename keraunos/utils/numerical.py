@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from keraunos.utils.errors import ArgumentError, DataError
+from keraunos.utils.spelling import spelled
 from keraunos.utils.text import plural, suggestion
 
 _SIDES = ("pre", "post")
 
 
+@spelled
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     """One-hot rows of whole numbers: ``result[..., k] = 1`` where ``x == k``, else 0.
 
@@ -45,6 +47,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     return result.reshape(*labels.shape, width)
 
 
+@spelled
 def normalize(x: Any, axis: int = -1, order: float = 2) -> np.ndarray:
     """Scale to norm one along an axis: ``x / norm(x)``; where the norm is zero, ``x`` stays.
 

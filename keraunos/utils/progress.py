@@ -2,8 +2,8 @@
 
 ``Format`` holds the pieces of text, ``Progbar`` puts them into a line, and
 ``Display`` decides when a line is drawn. A display of another generation is a
-subclass of ``Display`` (with its own ``Format``) that ``choose_display`` puts
-in place.
+subclass of ``Display`` (with its own ``Format``) that the active era brings;
+``choose_display`` puts one of your own in place of today's.
 """
 
 import math
@@ -16,9 +16,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError
 
-__all__ = ["Display", "Format", "Progbar", "choose_display", "new_display", "redraw_interval", "write"]
+__all__ = [
+    "Display",
+    "Format",
+    "Progbar",
+    "choose_display",
+    "is_terminal",
+    "new_display",
+    "redraw_interval",
+    "write",
+]
 
 _ESCAPE = re.compile(r"\x1b\[\d+m")
 _BOLD, _GREEN, _GREY, _PLAIN = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
@@ -148,7 +158,7 @@ class Progbar:
         now = time.time()
         pace = self._seconds_per_step(current, now)
         if self.verbose == 1:
-            if now - self._drawn < self.interval and not finalize:
+            if not self._is_due(now, finalize):
                 return
             self._draw(current, now, pace, finalize)
         elif self.verbose == 2 and finalize and self.target:
@@ -172,9 +182,12 @@ class Progbar:
         total, count = self._values.get(name, (0.0, 0))
         self._values[name] = (total + value * steps, count + steps)
 
+    def _is_due(self, now: float, finalize: bool) -> bool:
+        return finalize or now - self._drawn >= self.interval
+
     def _texts(self, number: Any) -> dict[str, str]:
         return {
-            name: total if isinstance(total, str) else number(float(np.mean(total)) / count)
+            name: total if isinstance(total, str) else number(float(np.mean(total)) / max(count, 1))
             for name, (total, count) in self._values.items()
         }
 
@@ -187,9 +200,13 @@ class Progbar:
         rate = self.format.rate(pace, self.unit_name)
         line = self.format.bar_line(bar, clock, rate, self._texts(self.format.value))
         width = len(_ESCAPE.sub("", line))
-        back = "\b" * self._width_before + "\r" if _redraws() else "\n"
+        back = "\b" * self._width_before + "\r" if self._redraws() else "\n"
         write(back + line + " " * (self._width_before - width) + ("\n" if finalize else ""))
         self._width_before = width
+
+    def _redraws(self) -> bool:
+        # Keras goes back to the start of the line in pipes too, on POSIX.
+        return is_terminal() or os.name == "posix" or "ipykernel" in sys.modules or "PYCHARM_HOSTED" in os.environ
 
     def _seconds_per_step(self, current: int, now: float) -> float:
         # The first step is left out where it was seen on its own: it contains the compilation.
@@ -205,14 +222,19 @@ class Progbar:
 class Display:
     """What a person sees of one ``fit``, ``evaluate`` or ``predict``.
 
-    The order of calls is ``begin``, in ``fit`` ``epoch_header``, ``update`` any
-    number of times, ``finish``; once an epoch, or once.
+    The order of calls is, in ``fit``, ``begin_fit`` once; then ``begin``, in
+    ``fit`` ``epoch_header``, ``update`` any number of times, ``finish``; once an
+    epoch, or once.
 
     Args:
         params: What ``Callback.set_params`` received: ``verbose``, ``epochs``, ``steps``.
     """
 
     bar: ClassVar[type[Progbar]] = Progbar
+    # Whether it speaks before the callbacks that the user passed.
+    comes_first: ClassVar[bool] = False
+    # Seconds between two redraws that a bar leaves by itself; ``update`` has a pace of its own.
+    interval: ClassVar[float] = 0
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         verbose = params.get("verbose", 1)
@@ -226,9 +248,12 @@ class Display:
         """Whether ``update`` makes a difference."""
         return self.verbose == 1 or (self.verbose > 0 and self.target is None)
 
+    def begin_fit(self) -> None:
+        """Say what a fit is about to do; Keras 3 says nothing."""
+
     def begin(self) -> None:
         """Start an epoch, an evaluation or a prediction."""
-        self._bar = self.bar(self.target, verbose=self.verbose, interval=0, stateless_metrics=())
+        self._bar = self.bar(self.target, verbose=self.verbose, interval=self.interval, stateless_metrics=())
         self._seen, self._started, self._due = 0, time.time(), -math.inf
 
     def epoch_header(self, epoch: int) -> None:
@@ -255,12 +280,12 @@ _display: list[type[Display]] = [Display]
 
 
 def new_display(params: Mapping[str, Any]) -> Display:
-    """A display of the kind that was chosen last.
+    """A display of the active era; in today's, of the kind that was chosen last.
 
     >>> new_display({"verbose": 0}).watches_progress
     False
     """
-    return _display[0](params)
+    return (spelling.provider().display_class() if spelling.chosen() else _display[0])(params)
 
 
 def choose_display(display: type[Display]) -> type[Display]:
@@ -282,7 +307,7 @@ def redraw_interval(elapsed: float) -> float:
     """
     if "ipykernel" in sys.modules:
         return 0.2
-    return 0.1 if _is_terminal() else max(0.1, elapsed / 20)
+    return 0.1 if is_terminal() else max(0.1, elapsed / 20)
 
 
 def write(text: str) -> None:
@@ -298,10 +323,6 @@ def write(text: str) -> None:
     stream.flush()
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
+    """Whether standard output is a terminal."""
     return bool(getattr(sys.stdout, "isatty", lambda: False)())
-
-
-def _redraws() -> bool:
-    # Keras goes back to the start of the line in pipes too, on POSIX.
-    return _is_terminal() or os.name == "posix" or "ipykernel" in sys.modules or "PYCHARM_HOSTED" in os.environ

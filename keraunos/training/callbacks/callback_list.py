@@ -9,8 +9,9 @@ from typing import Any
 
 from keraunos.training.callbacks.base import BATCH_HOOKS, HOOKS, Callback
 from keraunos.training.callbacks.report import History, ProgbarLogger
-from keraunos.utils import tree
+from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.spelling import Logs
 
 
 def _to_all(hook: str) -> Any:
@@ -62,7 +63,8 @@ class CallbackList(Callback):
         if add_history and not any(isinstance(callback, History) for callback in self.callbacks):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(callback, ProgbarLogger) for callback in self.callbacks):
-            self.callbacks.append(ProgbarLogger())
+            logger = ProgbarLogger()
+            self.callbacks.insert(0 if logger.display.comes_first else len(self.callbacks), logger)
         # What keeps or restores the state of all others must be the last to speak.
         self.callbacks.sort(key=lambda callback: getattr(callback, "speaks_last", False))
         self.set_model(model)
@@ -138,17 +140,21 @@ class CallbackList(Callback):
 def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
     """Logs as callbacks get them: a new flat dict, sorted by name, of Python numbers where possible.
 
+    It answers to the names of other eras too.
+
     >>> import numpy as np
     >>> plain_logs({"loss": np.float32(0.5), "accuracy": {"b": 1, "a": 0.25}})
     {'a': 0.25, 'b': 1.0, 'loss': 0.5}
     """
-    plain: dict[str, Any] = {}
-    for name, value in sorted((logs or {}).items()):
+    plain = Logs()
+    items = (logs or {}).items()
+    for name, value in items if spelling.chosen() else sorted(items):
         if isinstance(value, Mapping) and name != "outputs":
             plain.update(plain_logs(value))
             continue
         plain[name] = value
-        if not isinstance(value, str) and not getattr(value, "ndim", 0):
+        whole = spelling.chosen() and type(value) is int  # the number and the size of a batch
+        if not isinstance(value, str) and not whole and not getattr(value, "ndim", 0):
             with contextlib.suppress(TypeError, ValueError):
                 plain[name] = float(value)
     return plain

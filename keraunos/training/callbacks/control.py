@@ -9,8 +9,10 @@ import numpy as np
 
 from keraunos.training.callbacks.base import Callback
 from keraunos.training.callbacks.monitor import MonitorCallback
+from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError, UsageError
 from keraunos.utils.progress import write
+from keraunos.utils.spelling import spelled
 
 
 class EarlyStopping(MonitorCallback):
@@ -37,6 +39,7 @@ class EarlyStopping(MonitorCallback):
 
     memory: ClassVar[tuple[str, ...]] = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
 
+    @spelled
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -112,6 +115,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     memory: ClassVar[tuple[str, ...]] = ("wait", "cooldown_counter", "best")
 
+    @spelled
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -138,7 +142,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs[spelling.shown("learning_rate")] = float(self.model.optimizer.learning_rate)
         current = self.find(
             logs, f"Learning rate reduction is conditioned on metric `{self.monitor}` which is not available."
         )
@@ -183,6 +187,7 @@ class LearningRateScheduler(Callback):
     0
     """
 
+    @spelled
     def __init__(self, schedule: Function[..., Any], verbose: int = 0) -> None:
         super().__init__()
         if not callable(schedule):
@@ -203,7 +208,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs[spelling.shown("learning_rate")] = float(self.model.optimizer.learning_rate)
 
     def _arity(self) -> int:
         try:
@@ -231,6 +236,7 @@ class TerminateOnNaN(Callback):
     False
     """
 
+    @spelled
     def __init__(self, raise_error: bool = False) -> None:
         super().__init__()
         self.raise_error = raise_error

@@ -15,6 +15,7 @@ from keraunos.training.callbacks.state_file import read_state, write_state
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ModelFileError
 from keraunos.utils.progress import write
+from keraunos.utils.spelling import spelled
 from keraunos.utils.text import suggestion
 
 
@@ -55,6 +56,7 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
         mode: ``"min"``, ``"max"`` or ``"auto"``.
         save_freq: ``"epoch"``, or the number of batches between two savings.
         initial_value_threshold: Value that the first saving must beat.
+        every_epochs: Number of epochs between two savings, where ``save_freq`` is ``"epoch"``.
 
     Raises:
         ArgumentError: A wrong ending or ``save_freq``; later, a name in ``filepath`` that ``logs`` does not hold.
@@ -63,8 +65,9 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
     'val_loss'
     """
 
-    memory: ClassVar[tuple[str, ...]] = ("best", "batches_seen")
+    memory: ClassVar[tuple[str, ...]] = ("best", "batches_seen", "epochs_seen")
 
+    @spelled
     def __init__(
         self,
         filepath: Any,
@@ -75,11 +78,16 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
         mode: str = "auto",
         save_freq: Any = "epoch",
         initial_value_threshold: float | None = None,
+        *,
+        every_epochs: int = 1,
     ) -> None:
         super().__init__(monitor, mode, initial_value_threshold)
         self.filepath, self.verbose = os.fspath(filepath), verbose
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self._set_save_freq(save_freq)
+        if isinstance(every_epochs, bool) or not isinstance(every_epochs, (int, np.integer)) or every_epochs < 1:
+            raise ArgumentError(f"ModelCheckpoint: every_epochs is {every_epochs!r}; expected a positive whole number.")
+        self.every_epochs, self.epochs_seen = int(every_epochs), 0
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             what = "weights" if save_weights_only else "a model"
@@ -96,7 +104,8 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
             self._save(self._epoch, batch, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.save_freq == "epoch":
+        self.epochs_seen += 1
+        if self.save_freq == "epoch" and self.epochs_seen % self.every_epochs == 0:
             self._save(epoch, None, logs or {})
 
     def _save(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
@@ -171,6 +180,7 @@ class BackupAndRestore(_EveryFewBatches):
 
     speaks_last = True
 
+    @spelled
     def __init__(
         self,
         backup_dir: Any,

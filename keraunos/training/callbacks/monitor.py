@@ -9,6 +9,7 @@ from typing import Any
 
 from keraunos.training.callbacks.base import Callback
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.spelling import Logs, spelled
 from keraunos.utils.text import suggestion
 
 
@@ -25,6 +26,7 @@ class MonitorCallback(Callback):
         ArgumentError: ``min_delta`` is no number. Later: ``"auto"`` does not know the direction of ``monitor``.
     """
 
+    @spelled
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -78,11 +80,12 @@ class MonitorCallback(Callback):
         name = self.monitor.removeprefix("val_")
         if name == "loss" or name.endswith("_loss"):
             return "down"
-        for metric in getattr(self.model, "metrics", None) or ():
-            if metric.name and (name == metric.name or name.endswith(f"_{metric.name}")):
-                direction = getattr(metric, "direction", None)
-                if direction in ("up", "down"):
-                    return direction
+        metrics = Logs({metric.name: metric for metric in getattr(self.model, "metrics", None) or () if metric.name})
+        ends = [metric for known, metric in metrics.items() if name.endswith(f"_{known}")]
+        for metric in [metrics[name]] if name in metrics else ends:
+            direction = getattr(metric, "direction", None)
+            if direction in ("up", "down"):
+                return str(direction)
         raise ArgumentError(
             f"{type(self).__name__} received monitor={self.monitor!r}, and it is not known whether a high or a low "
             f"value of it is good. Pass mode='max' or mode='min'."

@@ -9,6 +9,7 @@ import numpy as np
 from keraunos.training.callbacks.base import Callback, on_demand
 from keraunos.utils.errors import ArgumentError, UsageError
 from keraunos.utils.progress import new_display
+from keraunos.utils.spelling import Logs
 
 
 class History(Callback):
@@ -16,7 +17,7 @@ class History(Callback):
 
     Attributes:
         epoch: Numbers of the epochs, from 0.
-        history: Lists of values by name.
+        history: Lists of values by name; answers to the names of other eras too, ``"acc"`` for ``"accuracy"``.
 
     >>> history = History()
     >>> history.on_epoch_end(0, {"loss": 0.5})
@@ -27,7 +28,7 @@ class History(Callback):
     def __init__(self) -> None:
         super().__init__()
         self.epoch: list[int] = []
-        self.history: dict[str, list[Any]] = {}
+        self.history: dict[str, list[Any]] = Logs()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.epoch = []
@@ -67,6 +68,7 @@ class ProgbarLogger(Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._in_fit = True
+        self.display.begin_fit()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._in_fit = False

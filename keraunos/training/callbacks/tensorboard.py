@@ -10,6 +10,7 @@ import numpy as np
 
 from keraunos.training.callbacks.base import Callback, on_demand
 from keraunos.utils.errors import ArgumentError, UsageError
+from keraunos.utils.spelling import spelled
 
 _BUCKETS = 30
 
@@ -37,6 +38,7 @@ class TensorBoard(Callback):
         UsageError: The package ``tensorboard`` is not installed.
     """
 
+    @spelled
     def __init__(
         self,
         log_dir: Any = "logs",
@@ -169,6 +171,7 @@ class TensorBoard(Callback):
 class _Package:
     """The few parts of the package ``tensorboard`` that write a file."""
 
+    @spelled
     def __init__(self) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata

@@ -1,0 +1,118 @@
+"""Methods that models had in eras 1 and 2, made of today's."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from keraunos.eras.translate import Samples
+from keraunos.utils import tree
+from keraunos.utils.spelling import note, spelled
+
+__all__ = ["evaluate_generator", "fit_generator", "predict_classes", "predict_generator", "predict_proba"]
+
+
+@spelled
+def fit_generator(
+    self: Any,
+    generator: Any,
+    steps_per_epoch: int | None = None,
+    epochs: int = 1,
+    verbose: Any = 1,
+    callbacks: Any = None,
+    validation_data: Any = None,
+    validation_steps: int | None = None,
+    class_weight: Any = None,
+    max_queue_size: int = 10,
+    workers: int = 1,
+    use_multiprocessing: bool = False,
+    shuffle: bool = True,
+    initial_epoch: int = 0,
+) -> Any:
+    """Train on batches that a generator yields: ``fit`` takes it directly today.
+
+    Args:
+        generator: Yields ``(x, y)`` or ``(x, y, sample_weight)``, or is a ``Sequence``.
+        steps_per_epoch: Batches of an epoch; Keras 1 counted samples (``samples_per_epoch``).
+        epochs, verbose, callbacks, class_weight, shuffle, initial_epoch: As for ``fit``.
+        validation_data: As for ``fit``, or a generator.
+        validation_steps: Batches of a validation; Keras 1 counted samples (``nb_val_samples``).
+        max_queue_size, workers, use_multiprocessing: Accepted; the next batches are read in the background.
+    """
+    note("fit_generator is called fit since Keras 3")
+    generator, steps_per_epoch = in_steps(generator, steps_per_epoch)
+    if isinstance(validation_steps, Samples):
+        validation_data, validation_steps = in_steps(validation_data, validation_steps)
+    return self.fit(
+        generator,
+        steps_per_epoch=steps_per_epoch,
+        epochs=epochs,
+        verbose=verbose,
+        callbacks=callbacks,
+        validation_data=validation_data,
+        validation_steps=validation_steps,
+        class_weight=class_weight,
+        shuffle=shuffle,
+        initial_epoch=initial_epoch,
+    )
+
+
+@spelled
+def evaluate_generator(
+    self: Any,
+    generator: Any,
+    steps: int | None = None,
+    max_queue_size: int = 10,
+    workers: int = 1,
+    use_multiprocessing: bool = False,
+    verbose: Any = 0,
+) -> Any:
+    """Loss and metrics on batches that a generator yields: ``evaluate`` takes it directly today."""
+    note("evaluate_generator is called evaluate since Keras 3")
+    generator, steps = in_steps(generator, steps)
+    return self.evaluate(generator, steps=steps, verbose=verbose)
+
+
+@spelled
+def predict_generator(
+    self: Any,
+    generator: Any,
+    steps: int | None = None,
+    max_queue_size: int = 10,
+    workers: int = 1,
+    use_multiprocessing: bool = False,
+    verbose: Any = 0,
+) -> Any:
+    """Outputs for batches that a generator yields: ``predict`` takes it directly today."""
+    note("predict_generator is called predict since Keras 3")
+    generator, steps = in_steps(generator, steps)
+    return self.predict(generator, steps=steps, verbose=verbose)
+
+
+@spelled
+def predict_classes(self: Any, x: Any, batch_size: int | None = 32, verbose: Any = 0) -> np.ndarray:
+    """Number of the class with the largest output, ``(rows,)``; of one output, whether it is above 0.5, ``(rows, 1)``."""
+    note("predict_classes has no name since Keras 3: take argmax(axis=-1), or > 0.5, of predict")
+    outputs = np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
+    return outputs.argmax(axis=-1) if outputs.shape[-1] > 1 else (outputs > 0.5).astype("int32")
+
+
+@spelled
+def predict_proba(self: Any, x: Any, batch_size: int | None = 32, verbose: Any = 0) -> Any:
+    """The same as ``predict``."""
+    note("predict_proba is called predict since Keras 3")
+    return self.predict(x, batch_size=batch_size, verbose=verbose)
+
+
+def in_steps(generator: Any, amount: int | None) -> tuple[Any, int | None]:
+    """A generator, and how many of its batches hold an amount of samples; other amounts are batches already."""
+    if not isinstance(amount, Samples):
+        return generator, amount
+    size = getattr(generator, "batch_size", None)
+    if size is None and isinstance(generator, Iterator):
+        first = next(generator)
+        size = len(tree.leaves(first)[0])
+        generator = itertools.chain([first], generator)
+    return generator, math.ceil(amount / (size or 1))

@@ -1,0 +1,241 @@
+"""Which modules ``import keras`` finds, of every era, and where their names come from: data, and the look-up in it.
+
+A name that Keraunos does not have is not there under ``keras`` either, and its
+absence is said in plain words. Sources: the packages of Keras 1.2.2, 2.2.4 and
+3.15.1, and what scripts import.
+"""
+
+import importlib
+from collections.abc import Collection, Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from keraunos.core.registry import TABLES
+from keraunos.eras import table
+from keraunos.utils import spelling
+from keraunos.utils.text import suggestion
+
+# Packages under which the modules are found.
+ROOTS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
+VERSIONS = {1: "1.2.2", 2: "2.2.4", 3: "3.15.1"}
+TENSORFLOW_VERSIONS = {1: "1.0.0", 2: "1.12.0", 3: "2.20.0"}
+
+
+class Module(NamedTuple):
+    """A module of Keras.
+
+    Attributes:
+        name: Its name behind ``keras.``; ``""`` is ``keras`` itself.
+        sources: Modules of Keraunos where its names are looked up, in order.
+        names: Names that it has; all public ones of its sources if empty.
+        others: Names that mean something else there, as ``"name=module:attribute"``.
+        today: What it is called today, where that is not its name.
+        last: The last era that had it.
+    """
+
+    name: str
+    sources: str = ""
+    names: str = ""
+    others: str = ""
+    today: str = ""
+    last: int = 3
+
+
+class Absent(NamedTuple):
+    """Names of a module that the last era to have them had, and that Keraunos has not."""
+
+    module: str
+    last: int
+    names: str
+
+
+def _moved(names: str, sources: str, today: str, last: int = 2, prefix: str = "") -> list[Module]:
+    return [Module(f"{prefix}{name}", sources, today=today, last=last) for name in names.split()]
+
+
+MODULES = (
+    Module(
+        "", "keraunos",
+        "Callback DTypePolicy Initializer Input InputSpec KerasTensor Layer Loss Metric Model Optimizer Regularizer "
+        "Sequential Variable",
+        "version=eras.modules:version",
+    ),
+    *(
+        Module(name, name)
+        for name in (
+            "activations callbacks constraints dtype_policies initializers layers losses metrics ops optimizers random "
+            "regularizers saving utils"
+        ).split()
+    ),
+    Module("backend", "eras.backend"),
+    Module("backend.common", "eras.backend", today="keras.backend", last=2),
+    Module("backend.tensorflow_backend", "eras.backend", today="keras.backend", last=2),
+    Module("config", "config", others="backend=eras.backend:backend"),
+    # Scripts import Input from here, since Keras 1 and 2 imported it there themselves.
+    Module("models", "models layers"),
+    Module("datasets"),
+    *(
+        Module(f"datasets.{name}", f"datasets.{name}")
+        for name in "boston_housing california_housing cifar10 cifar100 fashion_mnist imdb mnist reuters".split()
+    ),
+    Module(
+        "mixed_precision", "",
+        others="DTypePolicy=dtype_policies:DTypePolicy Policy=dtype_policies:DTypePolicy "
+        "dtype_policy=config:dtype_policy global_policy=config:dtype_policy "
+        "set_dtype_policy=config:set_dtype_policy set_global_policy=config:set_dtype_policy",
+    ),
+    Module("optimizers.schedules", "schedules"),
+    Module("optimizers.legacy", "optimizers", today="keras.optimizers", last=2),
+    Module("ops.nn", "ops"),
+    Module("ops.numpy", "ops"),
+    Module("preprocessing"),
+    Module("preprocessing.sequence", "utils", "pad_sequences"),
+    *_moved(
+        "core convolutional convolutional_recurrent pooling local recurrent embeddings merge noise normalization "
+        "advanced_activations wrappers",
+        "layers", "keras.layers", prefix="layers.",
+    ),
+    Module("engine", "layers models saving"),
+    *_moved("topology base_layer input_layer", "layers models saving", "keras.layers", prefix="engine."),
+    *_moved("training sequential network saving", "models layers saving", "keras.models", prefix="engine."),
+    Module("objectives", "losses", today="keras.losses", last=1),
+    Module("initializations", "eras.initializations", today="keras.initializers", last=1),
+    *_moved("np_utils data_utils generic_utils vis_utils", "utils", "keras.utils", prefix="utils."),
+    Module(
+        "utils.visualize_util", "utils", "model_to_dot", "plot=utils:plot_model", today="keras.utils.plot_model", last=1
+    ),
+)  # fmt: skip
+
+# What an error says the era of. Names in no row here are unknown to every era, or to this table.
+ABSENT = (
+    Absent("", 3, "applications distillation distribution export legacy quantizers tree visualization wrappers"),
+    Absent(
+        "layers", 1,
+        "AtrousConv1D AtrousConv2D Deconvolution2D Deconvolution3D Highway MaxoutDense Merge ParametricSoftplus SReLU "
+        "TimeDistributedDense merge",
+    ),
+    Absent("metrics", 1, "fmeasure matthews_correlation"),
+    Absent("layers", 2, "ConvLSTM2DCell ConvRNN2D LocallyConnected1D LocallyConnected2D"),
+    Absent("preprocessing", 2, "text"),
+    Absent("preprocessing", 3, "image"),
+    Absent("preprocessing.sequence", 2, "TimeseriesGenerator make_sampling_table skipgrams"),
+    Absent("utils", 2, "HDF5Matrix conv_utils io_utils layer_utils multi_gpu_model"),
+    Absent("models", 2, "model_from_config model_from_yaml"),
+    Absent("callbacks", 2, "BaseLogger"),
+    Absent("optimizers", 2, "TFOptimizer"),
+    Absent(
+        "backend", 2,
+        "batch_normalization conv2d_transpose conv3d_transpose ctc_batch_cost ctc_decode depthwise_conv2d foldl foldr "
+        "function get_session get_uid gradients in_test_phase in_train_phase learning_phase local_conv1d local_conv2d "
+        "manual_variable_initialization map_fn moving_average_update normalize_batch_in_training placeholder pool3d "
+        "print_tensor reset_uids resize_volumes rnn separable_conv1d separable_conv2d set_learning_phase set_session "
+        "slice spatial_3d_padding to_dense",
+    ),
+)  # fmt: skip
+
+BY_NAME = {module.name: module for module in MODULES}
+
+
+def version() -> str:
+    """The release of Keras whose names and defaults the active era has.
+
+    >>> version()
+    '3.15.1'
+    """
+    return VERSIONS[spelling.era()]
+
+
+def children(name: str) -> Iterator[str]:
+    """Names of the modules directly inside a module."""
+    prefix = f"{name}." if name else ""
+    for other in BY_NAME:
+        rest = other.removeprefix(prefix)
+        if other and other.startswith(prefix) and rest and "." not in rest:
+            yield rest
+
+
+def public(name: str, older: bool = False) -> list[str]:
+    """What a module offers under the names of its sources, its inner modules among them.
+
+    Args:
+        name: The module's name behind ``keras.``.
+        older: Whether to add names that have another today.
+
+    >>> public("preprocessing.sequence")
+    ['pad_sequences']
+    """
+    row = BY_NAME[name]
+    names = {*children(name), *(pair.partition("=")[0] for pair in row.others.split()), *row.names.split()}
+    if not row.names:
+        for source in row.sources.split():
+            names |= set(_public(_module(source)))
+            if older:
+                names |= {alias.old for alias in table.ALIASES if alias.module == source}
+    return sorted(names)
+
+
+def find(name: str, attribute: str) -> Any:
+    """What an attribute of a module of Keras is, in the active era.
+
+    Args:
+        name: The module's name behind ``keras.``.
+        attribute: Name in it, today's or an earlier one; not that of an inner module.
+
+    Raises:
+        AttributeError: Keraunos has no such thing; the message names the era that had it, or what may be meant.
+
+    >>> find("layers.core", "Dense").__name__
+    'Dense'
+    """
+    row = BY_NAME[name]
+    for pair in row.others.split():
+        own, _, place = pair.partition("=")
+        if own == attribute:
+            module, _, member = place.partition(":")
+            return getattr(_module(module), member)
+    for source in row.sources.split():
+        here = _module(source)
+        if attribute in (row.names.split() or _public(here)):
+            return _of_era(source, attribute) or getattr(here, attribute)
+        if not row.names and not attribute.startswith("_") and source != "eras.backend":
+            older = spelling.provider().attribute(source, attribute)
+            if older is not None:
+                return older
+    raise AttributeError(absence(name, attribute))
+
+
+def absence(name: str, attribute: str) -> str:
+    """Why a module has no such name, in one sentence.
+
+    >>> absence("layers", "Highway")
+    'keras.layers.Highway of Keras 1 is not in Keraunos.'
+    >>> absence("layers", "Dens")
+    "keras.layers.Dens is not in Keraunos. Did you mean 'Dense'?"
+    """
+    path = ".".join(filter(None, ("keras", name, attribute)))
+    main = name.partition(".")[0]
+    for row in ABSENT:
+        if row.module in (name, main) and attribute in row.names.split():
+            return f"{path} of Keras {row.last} is not in Keraunos."
+    near = suggestion(attribute, public(name)) if name in BY_NAME else ""
+    return f"{path} is not in Keraunos.{near if 'Did you mean' in near else ''}"
+
+
+def _module(source: str) -> ModuleType:
+    return importlib.import_module("keraunos" if source == "keraunos" else f"keraunos.{source}")
+
+
+def _public(module: ModuleType) -> Collection[str]:
+    declared = vars(module).get("__all__")
+    if declared is not None:
+        return set(declared)
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and callable(value) and value.__module__.startswith("keraunos.")
+    }
+
+
+def _of_era(source: str, name: str) -> Any:
+    """What the name means in the active era, where that is not what it means today."""
+    return spelling.provider().member(source, name) if spelling.chosen() and source in TABLES else None

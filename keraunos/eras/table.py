@@ -1,0 +1,355 @@
+"""What the generations of Keras called differently, or did differently: data only, one row a fact.
+
+``owners`` names classes (a row holds for their subclasses too), methods
+(``Trainer.fit``) or functions (``numerical.to_categorical``). Eras are 1
+(Keras 1.2.2), 2 (Keras 2.2.4) and 3 (Keras 3.15.1, which is today). Sources:
+the signatures of these releases, and the conversions that 2.2.4 itself makes
+(``keras/legacy/interfaces.py``).
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Rename(NamedTuple):
+    """An argument with another name. ``values`` are old spellings of its values."""
+
+    owners: str
+    old: str
+    new: str
+    values: str = ""
+    last: int = 1  # the last era that had the old name
+
+
+class Fold(NamedTuple):
+    """Several arguments that became one, a tuple; ``None`` stands for those left out, unless all are needed."""
+
+    owners: str
+    olds: tuple[str, ...]
+    new: str
+    needs_all: bool = True
+    last: int = 1
+
+
+class Drop(NamedTuple):
+    """An argument that is no longer needed. Only the values listed may be dropped; none listed means any."""
+
+    owners: str
+    old: str
+    reason: str
+    only: tuple[Any, ...] = ()
+    last: int = 2
+
+
+class Order(NamedTuple):
+    """Arguments by position, in the order of an era."""
+
+    owners: str
+    era: int
+    names: str
+
+
+class Default(NamedTuple):
+    """What an argument is in an era where it is not given, if not what it is today."""
+
+    owners: str
+    argument: str
+    eras: Mapping[int, Any]
+    quiet: bool = False  # whether it is not worth a word where it is applied
+    unless: str = ""  # arguments that say the same in another way
+
+
+class Trap(NamedTuple):
+    """A name that is known today and meant something else in some eras: it stands for another argument there."""
+
+    owners: str
+    name: str
+    eras: tuple[int, ...]
+    new: str
+
+
+class Alias(NamedTuple):
+    """A name of a public module: a class or function of another name, ``arguments`` filled in."""
+
+    module: str
+    old: str
+    new: str  # name in the same module
+    arguments: Mapping[str, Any] = {}
+    last: int = 1
+    eras: tuple[int, ...] = (1, 2, 3)
+
+
+class Member(NamedTuple):
+    """A name by which ``get`` finds a member of a family."""
+
+    family: str
+    old: str
+    new: str
+    last: int = 2
+
+
+class Method(NamedTuple):
+    """A method or attribute of a class: another attribute's name, or ``"functions:name"``."""
+
+    owner: str
+    old: str
+    new: str
+    last: int = 2
+
+
+# --- spellings of values ------------------------------------------------------------------
+
+VALUES: Mapping[str, Mapping[Any, Any]] = {
+    "layout": {"th": "channels_first", "tf": "channels_last", "default": None},
+    "border": {"valid": "valid", "same": "same", "half": "same", "causal": "causal"},
+    "forget": {"one": True, "ones": True, "zero": False, "zeros": False},
+}
+
+# --- names of arguments -------------------------------------------------------------------
+
+_WEIGHTED = "Dense Conv CellLayer GatedCell"
+_SPATIAL = (
+    "Conv Pooling GlobalPooling ZeroPadding2D ZeroPadding3D Cropping2D Cropping3D UpSampling2D UpSampling3D "
+    "SpatialDropout2D SpatialDropout3D"
+)
+
+_GENERATORS = "functions.fit_generator functions.evaluate_generator functions.predict_generator"
+
+RENAMES = (
+    Rename("Dense CellLayer GatedCell", "output_dim", "units"),
+    Rename(_WEIGHTED, "init", "kernel_initializer"),
+    Rename("Embedding", "init", "embeddings_initializer"),
+    Rename("PReLU", "init", "alpha_initializer"),
+    Rename(_WEIGHTED, "W_regularizer", "kernel_regularizer"),
+    Rename(_WEIGHTED, "b_regularizer", "bias_regularizer"),
+    Rename(_WEIGHTED, "W_constraint", "kernel_constraint"),
+    Rename(_WEIGHTED, "b_constraint", "bias_constraint"),
+    Rename(_WEIGHTED, "bias", "use_bias"),
+    Rename("Embedding", "W_regularizer", "embeddings_regularizer"),
+    Rename("Embedding", "W_constraint", "embeddings_constraint"),
+    Rename("CellLayer GatedCell", "U_regularizer", "recurrent_regularizer"),
+    Rename("CellLayer GatedCell", "inner_init", "recurrent_initializer"),
+    Rename("LSTM GRU LSTMCell GRUCell", "inner_activation", "recurrent_activation"),
+    Rename("LSTM LSTMCell", "forget_bias_init", "unit_forget_bias", "forget"),
+    Rename("CellLayer GatedCell", "dropout_W", "dropout"),
+    Rename("CellLayer GatedCell", "dropout_U", "recurrent_dropout"),
+    Rename("Conv", "nb_filter", "filters"),
+    Rename("Conv1D", "filter_length", "kernel_size"),
+    Rename("Conv1D", "subsample_length", "strides"),
+    Rename("Conv", "subsample", "strides"),
+    Rename("Conv", "atrous_rate", "dilation_rate"),
+    Rename("Conv Pooling", "border_mode", "padding", "border"),
+    Rename(_SPATIAL, "dim_ordering", "data_format", "layout"),
+    Rename("MaxPooling1D AveragePooling1D", "pool_length", "pool_size"),
+    Rename("MaxPooling1D AveragePooling1D", "stride", "strides"),
+    Rename("UpSampling1D", "length", "size"),
+    Rename("Dropout GaussianDropout SpatialDropout", "p", "rate"),
+    Rename("GaussianNoise", "sigma", "stddev"),
+    Rename("BatchNormalization", "beta_init", "beta_initializer"),
+    Rename("BatchNormalization", "gamma_init", "gamma_initializer"),
+    Rename("LeakyReLU", "alpha", "negative_slope", last=2),
+    Rename("Layer", "batch_input_shape", "batch_shape", last=2),
+    Rename("Layer", "input_dtype", "dtype"),
+    Rename("InputLayer", "input_shape", "shape", last=2),
+    Rename("MaxNorm", "m", "max_value"),
+    Rename("MinMaxNorm", "low", "min_value"),
+    Rename("MinMaxNorm", "high", "max_value"),
+    Rename("L1", "l", "l1", last=2),
+    Rename("L2", "l", "l2", last=2),
+    Rename("Orthogonal", "scale", "gain"),
+    Rename("initializers.Identity", "scale", "gain"),
+    Rename("Optimizer", "lr", "learning_rate", last=2),
+    Rename("Model", "input", "inputs"),
+    Rename("Model", "output", "outputs"),
+    Rename("Trainer.fit", "nb_epoch", "epochs"),
+    Rename("activations.relu", "alpha", "negative_slope", last=2),
+    Rename("ReduceLROnPlateau", "epsilon", "min_delta"),
+    Rename("ModelCheckpoint", "period", "every_epochs", last=2),
+    Rename("numerical.to_categorical", "nb_classes", "num_classes"),
+    Rename("numerical.to_categorical", "y", "x", last=2),
+    Rename("numerical.normalize", "a", "x"),
+    Rename("imdb.load_data", "nb_words", "num_words"),
+    Rename("reuters.load_data", "nb_words", "num_words"),
+    Rename("functions.fit_generator", "samples_per_epoch", "steps_per_epoch", "samples"),
+    Rename("functions.fit_generator", "nb_epoch", "epochs"),
+    Rename("functions.fit_generator", "nb_val_samples", "validation_steps", "samples"),
+    Rename("functions.evaluate_generator", "val_samples", "steps", "samples"),
+    Rename("functions.predict_generator", "val_samples", "steps", "samples"),
+    Rename(_GENERATORS, "max_q_size", "max_queue_size"),
+    Rename(_GENERATORS, "nb_worker", "workers"),
+    Rename(_GENERATORS, "pickle_safe", "use_multiprocessing"),
+)  # fmt: skip
+
+FOLDS = (
+    Fold("Conv2D", ("nb_row", "nb_col"), "kernel_size"),
+    Fold("Conv3D", ("kernel_dim1", "kernel_dim2", "kernel_dim3"), "kernel_size"),
+    Fold("CellLayer Conv1D", ("input_length", "input_dim"), "input_shape", needs_all=False, last=2),
+    Fold("Embedding", ("input_length",), "input_shape", last=2),
+)
+
+DROPS = (
+    Drop("CellLayer GatedCell", "consume_less", "every recurrence is compiled as a whole", last=1),
+    Drop("SimpleRNN GatedCell", "implementation", "every recurrence is compiled as a whole"),
+    Drop("BatchNormalization", "mode", "only mode 0, one mean for each feature, is left", only=(0,), last=1),
+    Drop("Embedding", "dropout", "put a Dropout or SpatialDropout1D layer behind instead", only=(0, 0.0), last=1),
+    Drop("Trainer.compile", "class_mode", "loss and metrics say it", last=1),
+    Drop("Trainer.compile", "sample_weight_mode", "the shape of the weights says it"),
+    Drop("Trainer.compile", "target_tensors", "targets are given to fit", only=(None,)),
+    Drop("Trainer.fit", "show_accuracy", "ask for it in compile: metrics=['accuracy']", last=1),
+    Drop("TensorBoard", "batch_size", "histograms are made of weights alone"),
+    Drop("TensorBoard", "write_grads", "gradients are not recorded"),
+    Drop("TensorBoard", "embeddings_layer_names", "use embeddings_freq and embeddings_metadata"),
+    Drop("TensorBoard", "embeddings_data", "use embeddings_freq and embeddings_metadata"),
+    Drop("Model.load_weights", "reshape", "Theano's kernels are turned where needed", only=(False,)),
+)
+
+# Where today's order by position differs from an era's. Names are old or new ones.
+_CONV_TAIL = (
+    "init activation weights border_mode subsample dim_ordering W_regularizer b_regularizer activity_regularizer "
+    "W_constraint b_constraint bias"
+)
+_RNN_TAIL = "W_regularizer U_regularizer b_regularizer dropout_W dropout_U"
+
+ORDERS = (
+    Order(
+        "Dense", 1,
+        "output_dim init activation weights W_regularizer b_regularizer activity_regularizer W_constraint "
+        "b_constraint bias input_dim",
+    ),
+    Order(
+        "Conv1D", 1,
+        "nb_filter filter_length init activation weights border_mode subsample_length W_regularizer b_regularizer "
+        "activity_regularizer W_constraint b_constraint bias input_dim input_length",
+    ),
+    Order("Conv2D", 1, f"nb_filter nb_row nb_col {_CONV_TAIL}"),
+    Order("Conv3D", 1, f"nb_filter kernel_dim1 kernel_dim2 kernel_dim3 {_CONV_TAIL}"),
+    Order("Conv2D", 2, "nb_filter nb_row nb_col"),
+    Order("Conv3D", 2, "nb_filter kernel_dim1 kernel_dim2 kernel_dim3"),
+    Order("SimpleRNN", 1, f"output_dim init inner_init activation {_RNN_TAIL}"),
+    Order("GRU", 1, f"output_dim init inner_init activation inner_activation {_RNN_TAIL}"),
+    Order("LSTM", 1, f"output_dim init inner_init forget_bias_init activation inner_activation {_RNN_TAIL}"),
+    Order(
+        "Embedding", 1,
+        "input_dim output_dim init input_length W_regularizer activity_regularizer W_constraint mask_zero weights "
+        "dropout",
+    ),
+    Order(
+        "functions.fit_generator", 1,
+        "generator samples_per_epoch nb_epoch verbose callbacks validation_data nb_val_samples class_weight "
+        "max_q_size nb_worker pickle_safe initial_epoch",
+    ),
+    Order("functions.evaluate_generator", 1, "generator val_samples max_q_size nb_worker pickle_safe"),
+    Order("functions.predict_generator", 1, "generator val_samples max_q_size nb_worker pickle_safe"),
+    Order(
+        "BatchNormalization", 1,
+        "epsilon mode axis momentum weights beta_init gamma_init gamma_regularizer beta_regularizer",
+    ),
+)  # fmt: skip
+
+TRAPS = (Trap("Optimizer", "clipnorm", (1, 2), "global_clipnorm"),)
+
+# --- defaults -----------------------------------------------------------------------------
+
+DEFAULTS = (
+    Default("Trainer.fit", "epochs", {1: 10}),
+    Default("Trainer.predict", "verbose", {1: 0, 2: 0}, True),
+    Default("functions.predict_classes functions.predict_proba", "verbose", {1: 1}, True),
+    Default("Adadelta", "learning_rate", {1: 1.0, 2: 1.0}),
+    Default("Adagrad", "learning_rate", {1: 0.01, 2: 0.01}),
+    Default("Adagrad", "initial_accumulator_value", {1: 0.0, 2: 0.0}),
+    Default("Adamax", "learning_rate", {1: 0.002, 2: 0.002}),
+    Default("Nadam", "learning_rate", {1: 0.002, 2: 0.002}),
+    Default("Nadam", "schedule_decay", {1: 0.004, 2: 0.004}),
+    Default("RMSprop Adagrad Adadelta Adam Adamax Nadam", "epsilon", {1: 1e-8}),
+    Default("RMSprop Adagrad", "epsilon_inside", {1: False, 2: False}),
+    Default("LSTM GRU LSTMCell GRUCell", "recurrent_activation", {1: "hard_sigmoid", 2: "hard_sigmoid"}),
+    Default("GRU GRUCell", "reset_after", {1: False, 2: False}),
+    Default("AveragePooling", "pool_size", {1: 2, 2: 2}, True),
+    Default("Orthogonal", "gain", {1: 1.1}),
+    Default("Embedding", "input_shape", {1: (None,), 2: (None,)}, True, "batch_shape"),
+    Default("Loss", "reduction", {1: "mean_over_nonzero_weights", 2: "mean_over_nonzero_weights"}, True),
+    Default("Layer", "activity_regularizer_sum", {1: True, 2: True}, True),
+    Default("MeanMetricWrapper", "by_batch", {1: True, 2: True}, True),
+    Default("LSTM LSTMCell GRU GRUCell", "gates_apart", {1: True}, True),
+    Default("BatchNormalization", "unbiased_variance", {2: True}, True),
+    Default("BatchNormalization", "debiased_averages", {2: True}, True),
+    Default("BinaryAccuracy", "threshold", {1: None, 2: None}, True),
+    Default("initializers.Identity", "tiled", {2: True}, True),
+)
+
+# --- names of classes, functions, methods ---------------------------------------------------
+
+# In public modules; what ``get`` finds by an old name (MEMBERS) is found in the family's module too.
+ALIASES = (
+    Alias("layers", "AtrousConvolution1D", "Conv1D"),
+    Alias("layers", "AtrousConvolution2D", "Conv2D"),
+    Alias("regularizers", "WeightRegularizer", "L1L2"),
+    Alias("regularizers", "ActivityRegularizer", "L1L2"),
+    Alias("regularizers", "l1l2", "L1L2", {"l1": 0.01, "l2": 0.01}),
+    Alias("regularizers", "activity_l1l2", "L1L2", {"l1": 0.01, "l2": 0.01}),
+    # Since Keras 3 the class of this name, whose factors are 0 by default.
+    Alias("regularizers", "l1_l2", "L1L2", {"l1": 0.01, "l2": 0.01}, 2, (1, 2)),
+)
+
+MEMBERS = (
+    Member("losses", "cosine_proximity", "cosine_similarity"),
+    Member("losses", "cosine", "cosine_similarity"),
+    Member("losses", "kullback_leibler_divergence", "kl_divergence"),
+    Member("metrics", "cosine_proximity", "cosine_similarity"),
+    Member("metrics", "cosine", "cosine_similarity"),
+    Member("metrics", "kullback_leibler_divergence", "kl_divergence"),
+    Member("constraints", "maxnorm", "max_norm", 1),
+    Member("constraints", "nonneg", "non_neg", 1),
+    Member("constraints", "unitnorm", "unit_norm", 1),
+    Member("regularizers", "activity_l1", "l1", 1),
+    Member("regularizers", "activity_l2", "l2", 1),
+)
+
+METHODS = (
+    Method("Model", "fit_generator", "functions:fit_generator"),
+    Method("Model", "evaluate_generator", "functions:evaluate_generator"),
+    Method("Model", "predict_generator", "functions:predict_generator"),
+    Method("Sequential", "predict_classes", "functions:predict_classes"),
+    Method("Sequential", "predict_proba", "functions:predict_proba"),
+    Method("Optimizer", "lr", "learning_rate"),
+    Method("Layer", "get_output_shape_for", "compute_output_shape", 1),
+)
+
+# --- what is shown ------------------------------------------------------------------------
+
+# Names of log entries that mean the same. The first of a row is today's.
+KEYS = (
+    ("accuracy", "acc"),
+    ("learning_rate", "lr"),
+    ("mse", "mean_squared_error", "MSE"),
+    ("mae", "mean_absolute_error", "MAE"),
+    ("mape", "mean_absolute_percentage_error", "MAPE"),
+    ("msle", "mean_squared_logarithmic_error", "MSLE"),
+    ("cosine_similarity", "cosine_proximity", "cosine"),
+    ("kl_divergence", "kullback_leibler_divergence", "kld"),
+    ("log_cosh", "logcosh"),
+    ("crossentropy", "ce"),
+)
+
+# Under which name a metric asked for by name is shown in eras 1 and 2: the function's own.
+SHOWN_METRICS: Mapping[str, str] = {
+    "learning_rate": "lr", "accuracy": "acc", "acc": "acc", "crossentropy": "ce", "ce": "ce",
+    "mse": "mean_squared_error", "MSE": "mean_squared_error",
+    "mae": "mean_absolute_error", "MAE": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error", "MAPE": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error", "MSLE": "mean_squared_logarithmic_error",
+    "cosine": "cosine_proximity", "kld": "kullback_leibler_divergence", "KLD": "kullback_leibler_divergence",
+}  # fmt: skip
+
+# Classes that an era showed under another name; automatic names are made of these.
+SHOWN_CLASSES: Mapping[int, Mapping[str, str]] = {
+    1: {
+        "Conv1D": "Convolution1D",
+        "Conv2D": "Convolution2D",
+        "Conv3D": "Convolution3D",
+        "Functional": "Model",
+        # A sum, a product or a concatenation was one class, which took the operation as an argument.
+        **dict.fromkeys(["Add", "Average", "Concatenate", "Dot", "Maximum", "Multiply"], "Merge"),
+    },
+    2: {"Functional": "Model"},
+}

@@ -1,0 +1,426 @@
+"""Reads the table of eras for the library: the provider of ``keraunos.utils.spelling``."""
+
+import functools
+import importlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from keraunos.core.registry import TABLES
+from keraunos.eras import table
+from keraunos.utils import spelling
+from keraunos.utils.errors import ArgumentError, UnknownNameError
+from keraunos.utils.text import snake_case
+
+__all__ = [
+    "Samples",
+    "adopt",
+    "arguments",
+    "attribute",
+    "automatic_name",
+    "batch_logs",
+    "display_class",
+    "first_input_name",
+    "key",
+    "log_order",
+    "member",
+    "metric_name",
+    "run_params",
+    "shown_class",
+    "summary_printer",
+]  # fmt: skip
+
+
+class Samples(int):
+    """A number of samples, where today's argument counts steps."""
+
+
+class _Rows(NamedTuple):
+    """The table's rows for one callee."""
+
+    renames: dict[str, table.Rename]
+    folds: tuple[table.Fold, ...]
+    drops: dict[str, table.Drop]
+    orders: dict[int, tuple[str, ...]]
+    traps: dict[str, table.Trap]
+    defaults: tuple[table.Default, ...]
+
+    @property
+    def folded(self) -> set[str]:
+        """Names that go into a tuple."""
+        return {old for fold in self.folds for old in fold.olds}
+
+
+def arguments(
+    owners: Sequence[str], names: Sequence[str], known: Collection[str], args: list[Any], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """A call in today's spelling, with the active era's defaults.
+
+    >>> arguments(("Dense",), ("units",), ("units", "use_bias"), [], {"units": 3, "use_bias": False})
+    ([], {'units': 3, 'use_bias': False})
+    """
+    rows = _rows(tuple(owners))
+    label = owners[0].rpartition(".")[2]
+    args, kwargs = _by_name(rows, names, known, args, kwargs)
+    given = set(names[: len(args)])
+    said: dict[str, str] = {}
+    for fold in rows.folds:
+        _fold(label, fold, known, kwargs, given, said)
+    for old in list(kwargs):
+        value = kwargs[old]
+        trap = rows.traps.get(old)
+        if trap is not None and spelling.era() in trap.eras and value is not None:
+            _enter(label, old, trap.new, kwargs.pop(old), kwargs, given, said)
+        if old in known:
+            continue
+        if old in rows.drops:
+            _drop(label, rows.drops[old], kwargs.pop(old))
+        elif old in rows.renames:
+            row = rows.renames[old]
+            _enter(label, old, row.new, _value(label, row, kwargs.pop(old)), kwargs, given, said)
+            spelling.note(f"{old} is called {row.new} since Keras {row.last + 1}")
+    if spelling.chosen():
+        _fill(label, rows, known, kwargs, given)
+    return args, kwargs
+
+
+# --- the steps of a call ------------------------------------------------------------------
+
+
+def _by_name(
+    rows: _Rows, names: Sequence[str], known: Collection[str], args: list[Any], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Arguments given by position in an era's order, as arguments by name."""
+    era = spelling.era()
+    if any(_last(rows, name) == 1 for name in kwargs if name not in known):
+        era = 1  # an old name beside them says which order is meant
+    order = rows.orders.get(era)
+    if order is None or len(args) < 2 or not _plausible(order, args, era):
+        return args, kwargs
+    named = dict(zip(order, args, strict=False))
+    twice = next((name for name in named if name in kwargs), None)
+    if twice is not None:
+        raise ArgumentError(f"{twice} is given twice: by position and by name.")
+    whole = all(
+        set(fold.olds) <= {*named, *kwargs} for fold in rows.folds if fold.needs_all and {*named} & {*fold.olds}
+    )
+    if not whole:
+        return args, kwargs
+    first = rows.renames[order[0]].new if order[0] in rows.renames else order[0]
+    kept = 1 if names[:1] == (first,) else 0
+    return args[:kept], {**dict(list(named.items())[kept:]), **kwargs}
+
+
+def _plausible(order: Sequence[str], args: Sequence[Any], era: int) -> bool:
+    """Whether values can be what an order says, so that calls in today's order are left alone."""
+    if len(args) > len(order) or (era == 2 and len(args) != len(order)):
+        return False
+    return all(_PLAUSIBLE.get(name, _anything)(value) for name, value in zip(order, args, strict=False))
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _initializer(value: Any) -> bool:
+    if not isinstance(value, str):
+        return value is None or callable(value)
+    importlib.import_module("keraunos.initializers")
+    return value in TABLES["initializers"].members
+
+
+_PLAUSIBLE: Mapping[str, Callable[[Any], bool]] = {
+    "init": _initializer,
+    "inner_init": _initializer,
+    **dict.fromkeys(("nb_row", "nb_col", "kernel_dim1", "kernel_dim2", "kernel_dim3"), _whole),
+}
+
+
+def _last(rows: _Rows, name: str) -> int:
+    """The last era that knew an argument; 3 where the table does not say."""
+    if name in rows.renames:
+        return rows.renames[name].last
+    if name in rows.drops:
+        return rows.drops[name].last
+    return next((fold.last for fold in rows.folds if name in fold.olds), 3)
+
+
+def _fold(
+    label: str, fold: table.Fold, known: Collection[str], kwargs: dict[str, Any], given: set[str], said: dict[str, str]
+) -> None:
+    # An argument of one name is the same today unless its partners are there as well.
+    present = [old for old in fold.olds if old in kwargs and old not in known]
+    if not present or (not fold.needs_all and fold.olds[0] not in present and fold.olds[-1] not in present):
+        return
+    missing = [old for old in fold.olds if old not in kwargs]
+    if missing and fold.needs_all:
+        raise ArgumentError(f"{label}: {present[0]} needs {' and '.join(missing)} beside it, or {fold.new} instead.")
+    value = tuple(kwargs.pop(old, None) for old in fold.olds)
+    _enter(label, " and ".join(present), fold.new, value, kwargs, given, said)
+    spelling.note(
+        f"{' and '.join(present)} {'are' if len(present) > 1 else 'is'} called {fold.new} since Keras {fold.last + 1}"
+    )
+
+
+def _enter(
+    label: str, old: str, new: str, value: Any, kwargs: dict[str, Any], given: set[str], said: dict[str, str]
+) -> None:
+    if new in kwargs or new in given:
+        other = said.get(new, new)
+        raise ArgumentError(f"{label}: {old} and {other} are the same argument; give one of them.")
+    kwargs[new], said[new] = value, old
+
+
+def _value(label: str, row: table.Rename, value: Any) -> Any:
+    if row.values == "samples":
+        return Samples(value)
+    if not row.values or not isinstance(value, str):
+        return value
+    known = table.VALUES[row.values]
+    if value in known:
+        return known[value]
+    if value in known.values():
+        return value
+    raise ArgumentError(f"{label}: {row.old} is {value!r}; expected one of {', '.join(map(repr, known))}.")
+
+
+def _drop(label: str, row: table.Drop, value: Any) -> None:
+    if row.only and value not in row.only:
+        raise ArgumentError(f"{label}: {row.old}={value!r} has no counterpart any more: {row.reason}.")
+    spelling.note(f"{row.old} is not needed since Keras {row.last + 1}: {row.reason}")
+
+
+def _fill(label: str, rows: _Rows, known: Collection[str], kwargs: dict[str, Any], given: set[str]) -> None:
+    """Enter the active era's defaults, and remember them for the line that names them."""
+    for row in rows.defaults:
+        others = {row.argument, *row.unless.split()}
+        # A base's constructor knows less than the class: what it does not know was filled in before.
+        mine = row.argument in known or row.argument == "input_shape"
+        if mine and spelling.era() in row.eras and not others & (kwargs.keys() | given):
+            kwargs[row.argument] = row.eras[spelling.era()]
+            if not row.quiet:
+                _applied.setdefault(label, {})[row.argument] = kwargs[row.argument]
+    if label in ("fit", "evaluate", "predict", "fit_generator"):
+        _say_applied()
+
+
+_applied: dict[str, dict[str, Any]] = {}
+
+
+def _say_applied() -> None:
+    """One line with the defaults that were applied since the last one."""
+    if _applied:
+        calls = [f"{label}({', '.join(f'{k}={v!r}' for k, v in values.items())})" for label, values in _applied.items()]
+        _applied.clear()
+        spelling.note(f"defaults of Keras {spelling.era()}: {', '.join(calls)}")
+
+
+@functools.cache
+def _rows(owners: tuple[str, ...]) -> _Rows:
+    def mine(row: Any) -> bool:
+        return not set(owners).isdisjoint(row.owners.split())
+
+    def nearest(rows: Sequence[Any]) -> list[Any]:
+        # Rows of a base come first, so that those of the class itself replace them.
+        place = {owner: -number for number, owner in enumerate(owners)}
+        return sorted(
+            filter(mine, rows), key=lambda row: max(place[owner] for owner in row.owners.split() if owner in place)
+        )
+
+    return _Rows(
+        {row.old: row for row in nearest(table.RENAMES)},
+        tuple(filter(mine, table.FOLDS)),
+        {row.old: row for row in nearest(table.DROPS)},
+        {row.era: tuple(row.names.split()) for row in nearest(table.ORDERS)},
+        {row.name: row for row in nearest(table.TRAPS)},
+        tuple({row.argument: row for row in nearest(table.DEFAULTS)}.values()),
+    )
+
+
+# --- names of members, methods and modules ------------------------------------------------
+
+
+def member(family: str, name: str) -> Any:
+    """What a name means in the active era, where that is not what it means today; ``None`` otherwise."""
+    from keraunos.eras import arithmetic
+
+    own = arithmetic.FAMILIES.get(family, {}).get(name, {}).get(spelling.era())
+    if own is not None:
+        return own
+    if name in TABLES[family].members:
+        return None
+    for row in table.MEMBERS:
+        if (row.family, row.old) == (family, name):
+            spelling.note(f"{name} is called {row.new} since Keras {row.last + 1}")
+            return TABLES[family].lookup(row.new)
+    return arithmetic.NAMED.get(name)
+
+
+def attribute(module: str, name: str) -> Any:
+    """What an old name of a public module stands for, or ``None``.
+
+    >>> attribute("regularizers", "WeightRegularizer").__name__
+    'L1L2'
+    """
+    here = importlib.import_module(f"keraunos.{module}")
+    for row in table.ALIASES:
+        if (row.module, row.old) == (module, name) and spelling.era() in row.eras:
+            new = getattr(here, row.new)
+            spelling.note(f"{name} is called {row.new} since Keras {row.last + 1}")
+            return _filled(name, new, row.arguments) if row.arguments else new
+    if module not in TABLES or module == "layers":
+        return None
+    try:
+        return TABLES[module].lookup(name, {})
+    except UnknownNameError:
+        return None
+
+
+def _filled(name: str, function: Callable[..., Any], values: Mapping[str, Any]) -> Callable[..., Any]:
+    @functools.wraps(function, assigned=("__doc__", "__module__"), updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs) if len(args) == len(values) else function(*args, **{**values, **kwargs})
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def adopt(cls: type) -> None:
+    """Give a class of the library the methods and attributes that earlier eras called otherwise."""
+    for row in table.METHODS:
+        if row.owner == cls.__name__ and cls.__module__.startswith("keraunos."):
+            setattr(cls, row.old, _renamed(row))
+
+
+def _renamed(row: table.Method) -> Any:
+    """Property, or method, that stands for another one."""
+    place, _, function = row.new.partition(":")
+    if function:
+
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            functions = importlib.import_module(f"keraunos.eras.{place}")
+            return getattr(functions, function)(self, *args, **kwargs)
+
+        call.__name__ = row.old
+        call.__doc__ = f"As in Keras {row.last}."
+        return call
+
+    def read(self: Any) -> Any:
+        spelling.note(f"{row.old} is called {row.new} since Keras {row.last + 1}")
+        return getattr(self, row.new)
+
+    def write(self: Any, value: Any) -> None:
+        spelling.note(f"{row.old} is called {row.new} since Keras {row.last + 1}")
+        setattr(self, row.new, value)
+
+    return property(read, write, doc=f"``{row.new}``, as Keras {row.last} called it.")
+
+
+# --- what is shown ------------------------------------------------------------------------
+
+
+def display_class() -> Any:
+    """Class of the active era's progress display."""
+    from keraunos.eras.display import DISPLAYS
+
+    return DISPLAYS[spelling.era()]
+
+
+def summary_printer() -> Callable[..., None]:
+    """Function that prints the active era's table of a model."""
+    from keraunos.eras.summary import PRINTERS
+
+    return PRINTERS[spelling.era()]
+
+
+def metric_name(identifier: str, metric: Any) -> str:
+    """Under which name a metric that was asked for by name is shown in the active era."""
+    return table.SHOWN_METRICS.get(identifier, identifier) if spelling.chosen() else identifier
+
+
+def log_order(logs: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The values of an epoch in the order of eras 1 and 2: those of the validation, the loss, the metrics.
+
+    >>> list(log_order({"acc": 0, "loss": 0, "val_acc": 0, "val_loss": 0}, ["loss", "acc"]))
+    ['val_loss', 'val_acc', 'loss', 'acc']
+    """
+    place = {name: number for number, name in enumerate(names)}
+
+    def order(name: str) -> tuple[bool, int]:
+        return not name.startswith("val_"), place.get(name.removeprefix("val_"), len(place))
+
+    return {name: logs[name] for name in sorted(logs, key=order)}
+
+
+def batch_logs(
+    number: int, rows: int, logs: Mapping[str, Any], earlier: Mapping[str, Any], seen: int, means: Sequence[str]
+) -> dict[str, Any]:
+    """Number, size and values of one batch, which eras 1 and 2 told, where today's are those of the epoch so far.
+
+    >>> batch_logs(1, 10, {"loss": 3.0}, {"loss": 2.0}, 10, ["loss"])
+    {'batch': 1, 'size': 10, 'loss': 4.0}
+    """
+    own = {
+        name: (value * (seen + rows) - earlier.get(name, 0.0) * seen) / rows if name in means else value
+        for name, value in logs.items()
+    }
+    return {"batch": number, "size": rows, **own}
+
+
+def key(name: str, present: Collection[str]) -> str | None:
+    """The key among those present that another era calls ``name``.
+
+    >>> key("val_acc", ["loss", "val_accuracy"])
+    'val_accuracy'
+    """
+    for base, group in _GROUPS.items():
+        prefix = name.removesuffix(base)
+        if prefix != name and (not prefix or prefix.endswith("_")):
+            for other in group:
+                if other != base and prefix + other in present:
+                    return prefix + other
+    return None
+
+
+_GROUPS: Mapping[str, tuple[str, ...]] = {name: group for group in table.KEYS for name in group}
+
+
+def shown_class(kind: str) -> str:
+    """Name of a class in the active era.
+
+    >>> shown_class("Conv2D")
+    'Conv2D'
+    """
+    return table.SHOWN_CLASSES.get(spelling.era(), {}).get(kind, kind)
+
+
+def automatic_name(kind: str, counted: Callable[[str], int]) -> str:
+    """Name of an object of a class: ``dense_1`` and so on; ``counted`` says how often a prefix was used before.
+
+    >>> automatic_name("InputLayer", lambda prefix: 4)
+    'input_5'
+    """
+    prefix = "input" if kind == "InputLayer" else _lower(shown_class(kind))
+    return f"{prefix}_{counted(prefix) + 1}"
+
+
+def first_input_name(layer: Any, counted: Callable[[str], int]) -> str:
+    """Name of the input that a ``Sequential`` makes for its first layer."""
+    if spelling.era() > 1:
+        return f"{layer.name}_input"
+    prefix = f"{_lower(shown_class(type(layer).__name__))}_input"
+    return f"{prefix}_{counted(prefix) + 1}"
+
+
+def _lower(kind: str) -> str:
+    return kind.lower() if spelling.era() == 1 else snake_case(kind)
+
+
+def run_params(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What callbacks learn about a run in eras 1 and 2, and what their display needs."""
+    if spelling.era() == 1:
+        return {**facts, "nb_epoch": facts["epochs"], "nb_sample": facts["samples"]}
+    return dict(facts)

@@ -1,0 +1,284 @@
+"""The seam to other generations of Keras: what an unknown spelling means, and whose defaults hold.
+
+The library knows only today's names. A provider, which ``keraunos/__init__``
+names, knows the others. It is asked where a name is unknown, and about
+everything where an era other than today's is active.
+"""
+
+import contextlib
+import functools
+import importlib
+import inspect
+import logging
+import os
+import sys
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar, cast
+
+from keraunos.utils.errors import ArgumentError
+from keraunos.utils.text import suggestion
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MODERN = 3
+_logger = logging.getLogger("keraunos.eras")
+_provider: list[str] = []
+_era = [MODERN]
+_said: set[str] = set()
+
+
+class Provider(Protocol):
+    """What knows the spellings, defaults and texts of other eras."""
+
+    def arguments(
+        self,
+        owners: Sequence[str],
+        names: Sequence[str],
+        known: Collection[str],
+        args: list[Any],
+        kwargs: dict[str, Any],
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """A call in today's spelling.
+
+        Args:
+            owners: Names under which the table may know the callee: its class and bases, or itself.
+            names: Arguments that may be given by position, in order.
+            known: All arguments that are known by name.
+            args, kwargs: The call.
+        """
+
+    def member(self, family: str, name: str) -> Any:
+        """Member of a family (``"losses"``) that a name means in the active era, or ``None`` for today's."""
+
+    def attribute(self, module: str, name: str) -> Any:
+        """What an old name of a public module stands for, or ``None``."""
+
+    def adopt(self, cls: type) -> None:
+        """Give a new class the methods and attributes that earlier eras called otherwise."""
+
+    def metric_name(self, identifier: str, metric: Any) -> str:
+        """Under which name a metric that was asked for by name is shown."""
+
+    def log_order(self, logs: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        """The values of an epoch in the order of the active era; ``names`` are those of the metrics, in order."""
+
+    def batch_logs(
+        self,
+        number: int,
+        rows: int,
+        logs: Mapping[str, Any],
+        earlier: Mapping[str, Any],
+        seen: int,
+        means: Sequence[str],
+    ) -> dict[str, Any]:
+        """What a hook of one batch is told in the active era.
+
+        Args:
+            number: Number of the batch in its epoch, from 0.
+            rows: Rows of the batch.
+            logs, earlier: Values of the epoch with and without this batch.
+            seen: Rows before this batch.
+            means: Names of the values that are means over rows.
+        """
+
+    def key(self, name: str, present: Collection[str]) -> str | None:
+        """The key among those present that another era calls ``name``."""
+
+    def automatic_name(self, kind: str, counted: Callable[[str], int]) -> str:
+        """Name of an object of a class; ``counted`` says how often a prefix was used before."""
+
+    def first_input_name(self, layer: Any, counted: Callable[[str], int]) -> str:
+        """Name of the input that is made for a first layer."""
+
+    def display_class(self) -> Any:
+        """Class of the active era's progress display."""
+
+    def summary_printer(self) -> Callable[..., None]:
+        """Function that prints the active era's table of a model."""
+
+    def run_params(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """What a callback learns about a run."""
+
+
+def provide(module: str) -> None:
+    """Name the module that is the provider; it is imported when it is first needed."""
+    _provider[:] = [module]
+
+
+def provider() -> Provider:
+    """The module that knows other eras."""
+    return cast(Provider, importlib.import_module(_provider[0]))
+
+
+def era() -> int:
+    """The active era: 1 or 2, or 3, which is today's.
+
+    >>> era()
+    3
+    """
+    return _era[0]
+
+
+def chosen() -> bool:
+    """Whether defaults of another era than today's are asked for."""
+    return _era[0] != MODERN
+
+
+def use_era(number: int) -> int:
+    """Make an era active; returns the one before."""
+    if number not in (1, 2, MODERN):
+        raise ArgumentError(f"there is no era {number!r}; expected 1 (Keras 1), 2 (Keras 2) or 3 (Keras 3).")
+    before, _era[0] = _era[0], number
+    return before
+
+
+@contextlib.contextmanager
+def in_era(number: int) -> Iterator[None]:
+    """Make an era active inside a ``with`` block.
+
+    >>> with in_era(1):
+    ...     era()
+    1
+    """
+    before = use_era(number)
+    try:
+        yield
+    finally:
+        use_era(before)
+
+
+def shown(name: str) -> str:
+    """A log's name in the active era.
+
+    >>> shown("learning_rate")
+    'learning_rate'
+    """
+    return provider().metric_name(name, None) if chosen() else name
+
+
+def note(text: str) -> None:
+    """Tell the user something once, in one line; ``KERAUNOS_NOTES=0`` or the logger's level silences it."""
+    if text not in _said:
+        _said.add(text)
+        if os.environ.get("KERAUNOS_NOTES", "1") != "0":
+            _logger.warning("keraunos: %s", text)
+
+
+def forget_notes() -> None:
+    """Let every note be said again."""
+    _said.clear()
+
+
+# --- where the library asks ------------------------------------------------------------
+
+
+def spelled(function: F) -> F:
+    """Decorator of a function, method or constructor whose arguments have, or had, other names too.
+
+    An argument that no era knows is an ``ArgumentError`` that says which may be meant.
+    """
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    method = bool(parameters) and parameters[0].name == "self"
+    own = parameters[1:] if method else parameters
+    names = tuple(p.name for p in own if p.kind is p.POSITIONAL_OR_KEYWORD)
+    known = frozenset(p.name for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in own)
+    constructor = function.__name__ == "__init__"
+    label = function.__name__
+    owners = (f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}", function.__qualname__)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if _era[0] == MODERN and known.issuperset(kwargs):
+            return function(*args, **kwargs)
+        first, rest = (list(args[:1]), list(args[1:])) if method else ([], list(args))
+        mine = owners_of(type(args[0])) if constructor and args else owners
+        rest, kwargs = provider().arguments(mine, names, known, rest, dict(kwargs))
+        if not open_ended:
+            refuse_unknown(type(args[0]).__name__ if constructor else label, kwargs, known)
+        return function(*first, *rest, **kwargs)
+
+    return cast(F, call)
+
+
+def refuse_unknown(owner: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Raise ``ArgumentError`` for the first argument that is not known."""
+    for name in given:
+        if name not in known:
+            raise ArgumentError(f"{owner}: unknown argument {name!r}.{suggestion(name, known)}")
+
+
+def refuse_misspelled(owner: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Raise ``ArgumentError`` for the first argument that is nearly a known one."""
+    for name in given:
+        if name not in known and "Did you mean" in suggestion(name, known):
+            refuse_unknown(owner, [name], known)
+
+
+def owners_of(cls: type) -> tuple[str, ...]:
+    """Names of a class and its bases, the nearest first; each with and without its family."""
+    if cls not in _owners:
+        _owners[cls] = tuple(_names_of(cls))
+    return _owners[cls]
+
+
+_owners: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
+
+
+def _names_of(cls: type) -> Iterator[str]:
+    bases = [base for base in cls.__mro__ if base is not object]
+    for base in bases:
+        yield base.__name__
+        yield f"{(*base.__module__.split('.'), '')[1]}.{base.__name__}"
+
+
+def older_names(module: str) -> Callable[[str], Any]:
+    """A module's ``__getattr__``, which finds what earlier eras called otherwise.
+
+    Args:
+        module: Full name of the module.
+    """
+
+    def find(name: str) -> Any:
+        found = None if name.startswith("__") else provider().attribute(module.removeprefix("keraunos."), name)
+        if found is None:
+            here = vars(sys.modules[module])
+            public = here.get("__all__", [known for known in here if not known.startswith("_")])
+            raise AttributeError(f"module {module!r} has no attribute {name!r}.{_near(name, public)}")
+        return found
+
+    return find
+
+
+def _near(name: str, public: Collection[str]) -> str:
+    found = suggestion(name, public)
+    return found if "Did you mean" in found else ""
+
+
+class Logs(dict[str, Any]):
+    """Values by name, which answers to the names that other eras have for them.
+
+    >>> Logs(accuracy=0.5)["acc"], "acc" in Logs(accuracy=0.5), list(Logs(accuracy=0.5))
+    (0.5, True, ['accuracy'])
+    """
+
+    def __missing__(self, name: Any) -> Any:
+        return self[self._meant(name)]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or self._other(name) is not None
+
+    def get(self, name: Any, default: Any = None) -> Any:
+        """Value of a name, or of another era's name for it."""
+        return self[name] if name in self else default  # noqa: SIM401
+
+    def _other(self, name: object) -> str | None:
+        return provider().key(name, self.keys()) if isinstance(name, str) else None
+
+    def _meant(self, name: Any) -> str:
+        found = self._other(name)
+        if found is None:
+            raise KeyError(name)
+        return found
