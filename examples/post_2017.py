@@ -23,4 +23,5 @@ model.compile(loss="categorical_crossentropy", optimizer="adadelta", metrics=["a
 history = model.fit(X_train, np_utils.to_categorical(y_train, 2), nb_epoch=20, verbose=2, validation_split=0.1)
 
 print("best epoch:", int(np.argmax(history.history["val_acc"])) + 1)
-print("accuracy on new points: %.3f" % (model.predict_classes(X_test, verbose=0) == y_test).mean())
+right = model.predict_classes(X_test, verbose=0) == y_test
+print(f"accuracy on new points: {right.mean():.3f}")

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import numbers
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ __all__ = [
     "log_order",
     "member",
     "metric_name",
+    "older_arguments",
     "run_params",
     "shown_class",
     "summary_printer",
@@ -83,6 +85,17 @@ def arguments(
     return args, kwargs
 
 
+def older_arguments(owners: Sequence[str]) -> Mapping[str, str]:
+    """Old names of a callee's arguments, and those of today.
+
+    >>> older_arguments(("GaussianNoise",))
+    {'sigma': 'stddev'}
+    """
+    rows = _rows(tuple(owners))
+    folded = {old: fold.new for fold in rows.folds for old in fold.olds}
+    return {**folded, **{old: row.new for old, row in rows.renames.items()}}
+
+
 # --- the steps of a call ------------------------------------------------------------------
 
 
@@ -122,7 +135,7 @@ def _anything(value: Any) -> bool:
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _initializer(value: Any) -> bool:
@@ -151,9 +164,8 @@ def _last(rows: _Rows, name: str) -> int:
 def _fold(
     label: str, fold: table.Fold, known: Collection[str], kwargs: dict[str, Any], given: set[str], said: dict[str, str]
 ) -> None:
-    # An argument of one name is the same today unless its partners are there as well.
     present = [old for old in fold.olds if old in kwargs and old not in known]
-    if not present or (not fold.needs_all and fold.olds[0] not in present and fold.olds[-1] not in present):
+    if not present:
         return
     missing = [old for old in fold.olds if old not in kwargs]
     if missing and fold.needs_all:

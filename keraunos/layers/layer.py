@@ -19,8 +19,8 @@ from keraunos.core.symbolic import Node, SymbolicTensor, infer, is_symbolic
 from keraunos.core.variable import Variable, autocast_dtype
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
-from keraunos.utils.spelling import spelled
-from keraunos.utils.text import plural, shape_text, suggestion
+from keraunos.utils.spelling import owners_of, refuse_unknown, spelled
+from keraunos.utils.text import plural, shape_text
 
 # Whether the outermost call is training; inner layers that are not told follow it.
 _training: contextvars.ContextVar[bool | None] = contextvars.ContextVar("training", default=None)
@@ -156,10 +156,8 @@ class Layer(Stateful):
         if "input_dim" in kwargs:
             shape = (batch_size, int(kwargs.pop("input_dim")))
         self._first_weights = kwargs.pop("weights", None)
-        if kwargs:
-            known = [*self._fields, "activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
-            name_ = next(iter(kwargs))
-            raise ArgumentError(f"{owner}: unknown argument {name_!r}.{suggestion(name_, known)}")
+        known = [*self._fields, "activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
+        refuse_unknown(owners_of(type(self)), kwargs, known)
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ArgumentError(f"{owner}: name is {name!r}; expected a text without '/'.")
         self.name = name or automatic_name(owner)

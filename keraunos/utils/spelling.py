@@ -11,6 +11,7 @@ import importlib
 import inspect
 import logging
 import os
+import re
 import sys
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,9 @@ class Provider(Protocol):
             known: All arguments that are known by name.
             args, kwargs: The call.
         """
+
+    def older_arguments(self, owners: Sequence[str]) -> Mapping[str, str]:
+        """Old names of a callee's arguments, and those of today."""
 
     def member(self, family: str, name: str) -> Any:
         """Member of a family (``"losses"``) that a name means in the active era, or ``None`` for today's."""
@@ -186,7 +190,6 @@ def spelled(function: F) -> F:
     known = frozenset(p.name for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
     open_ended = any(p.kind is p.VAR_KEYWORD for p in own)
     constructor = function.__name__ == "__init__"
-    label = function.__name__
     owners = (f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}", function.__qualname__)
 
     @functools.wraps(function)
@@ -197,24 +200,31 @@ def spelled(function: F) -> F:
         mine = owners_of(type(args[0])) if constructor and args else owners
         rest, kwargs = provider().arguments(mine, names, known, rest, dict(kwargs))
         if not open_ended:
-            refuse_unknown(type(args[0]).__name__ if constructor else label, kwargs, known)
+            refuse_unknown(mine, kwargs, known)
         return function(*first, *rest, **kwargs)
 
     return cast(F, call)
 
 
-def refuse_unknown(owner: str, given: Iterable[str], known: Collection[str]) -> None:
-    """Raise ``ArgumentError`` for the first argument that is not known."""
+def refuse_unknown(owners: Sequence[str], given: Iterable[str], known: Collection[str], sure: bool = True) -> None:
+    """Raise ``ArgumentError`` for the first argument that no era knows, with the one that may be meant.
+
+    Args:
+        owners: Names of the callee, as ``Provider.arguments`` takes them.
+        given: Names given.
+        known: Names that are known.
+        sure: Whether a name that is not known is wrong; otherwise only one that is nearly a known one is.
+    """
     for name in given:
         if name not in known:
-            raise ArgumentError(f"{owner}: unknown argument {name!r}.{suggestion(name, known)}")
-
-
-def refuse_misspelled(owner: str, given: Iterable[str], known: Collection[str]) -> None:
-    """Raise ``ArgumentError`` for the first argument that is nearly a known one."""
-    for name in given:
-        if name not in known and "Did you mean" in suggestion(name, known):
-            refuse_unknown(owner, [name], known)
+            older = provider().older_arguments(owners)
+            hint = suggestion(name, {*known, *older})
+            meant = re.fullmatch(" Did you mean '(.+)'[?]", hint)
+            if meant is not None and meant[1] in older:
+                hint = f" Did you mean {older[meant[1]]!r}, once called {meant[1]!r}?"
+            if sure or meant is not None:
+                kind = owners[0].rpartition(".")[2]
+                raise ArgumentError(f"{kind}: unknown argument {name!r}.{hint if meant else suggestion(name, known)}")
 
 
 def owners_of(cls: type) -> tuple[str, ...]:

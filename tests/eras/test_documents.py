@@ -544,7 +544,7 @@ def test_lengths_of_time_are_written_as_ipython_does(seconds, text):
         ("1 + 1  # ends in ;", "2\n"),
         ("None", ""),
         ("x = 1", ""),
-        ("1\n'two'", "'two'\n"),
+        ("1\n'two'", ""),  # a text by itself, such as what the code printed, is a remark
         ("if True:\n    1", ""),
         ("display(1, 'two')", "1\n'two'\n"),
         ("5\n_ + 1", "6\n"),

@@ -334,7 +334,7 @@ def test_mistakes_stay_mistakes(era):
     with spelling.in_era(era):
         with pytest.raises(ArgumentError, match="Dense: unknown argument 'unitz'. Did you mean 'units'?"):
             layers.Dense(unitz=3)
-        with pytest.raises(ArgumentError, match="Conv2D: unknown argument 'nb_filters'"):
+        with pytest.raises(ArgumentError, match="Conv2D: unknown argument 'nb_filters'. Did you mean 'filters', once"):
             layers.Conv2D(nb_filters=3, kernel_size=2)
         model, x, y = model_and_data()
         with pytest.raises(ArgumentError, match="fit: unknown argument 'nb_epochs'. Did you mean"):

@@ -3,6 +3,8 @@
 import inspect
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,14 @@ def test_the_page_of_layers_names_those_that_there_are():
         named |= {name.replace("1D", f"{rank}D") for rank in ((1, 2, 3) if ranks else (1,))}
     classes = {c.__name__ for c in vars(layers).values() if inspect.isclass(c) and issubclass(c, layers.Layer)}
     assert named - {"Input"} == classes - {"Layer", "InputLayer", "Wrapper"}
+
+
+def test_the_old_script_of_the_readme_runs():
+    script = ROOT / "examples" / "post_2017.py"
+    assert f"python -m keraunos run {script.relative_to(ROOT)}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    command = [sys.executable, "-m", "keraunos", "run", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "keraunos: Keras 1 (output_dim line" in done.stderr
+    assert "defaults of Keras 1: Adadelta(learning_rate=1.0, epsilon=1e-08)" in done.stderr
+    assert "dense_1 (Dense)                  (None, 16)            48          dense_input_1[0][0]" in done.stdout
+    assert float(done.stdout.split()[-1]) > 0.8
