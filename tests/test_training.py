@@ -318,8 +318,16 @@ def test_stop_training_in_a_batch_ends_the_epoch():
 # --- interruption ---------------------------------------------------------------------------
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises; a program that a shell started in the background is told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs Unix signals")
-def test_ctrl_c_stops_at_once_and_leaves_the_model_usable():
+def test_ctrl_c_stops_at_once_and_leaves_the_model_usable(ctrl_c):
     big_x, big_y = np.tile(X, (300, 1)), np.tile(Y, 300)
     model = small()
     model.fit(big_x, big_y, epochs=1, verbose=0)
