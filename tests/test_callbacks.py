@@ -636,7 +636,7 @@ def test_an_invalid_loss_may_raise():
     ("arguments", "words"),
     [
         ({"filepath": "m.weights"}, "'m.weights'; a file of a model must end in .keras or .h5"),
-        ({"filepath": "m.h5", "save_weights_only": True}, "'m.h5'; a file of weights must end in .weights.h5"),
+        ({"filepath": "m.keras", "save_weights_only": True}, "'m.keras'; a file of weights must end in .h5 or .hdf5"),
         ({"filepath": "m.keras", "save_freq": "batch"}, "save_freq is 'batch'; expected 'epoch' or a positive number"),
         ({"filepath": "m.keras", "save_freq": 0}, "save_freq is 0; expected 'epoch'"),
     ],

@@ -294,7 +294,9 @@ def attribute(module: str, name: str) -> Any:
 def _filled(name: str, function: Callable[..., Any], values: Mapping[str, Any]) -> Callable[..., Any]:
     @functools.wraps(function, assigned=("__doc__", "__module__"), updated=())
     def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs) if len(args) == len(values) else function(*args, **{**values, **kwargs})
+        # The values stand in the order of the arguments; those given by position are not filled in.
+        rest = dict(list(values.items())[len(args) :])
+        return function(*args, **{**rest, **kwargs})
 
     call.__name__ = call.__qualname__ = name
     return call

@@ -290,6 +290,17 @@ def test_a_functional_model_takes_input_and_output():
         models.Model(input=inputs, inputs=inputs, output=outputs)
 
 
+def test_an_alias_takes_its_arguments_by_position_and_by_name():
+    with spelling.in_era(2):
+        for made, factors in (
+            (regularizers.l1_l2(), (0.01, 0.01)),
+            (regularizers.l1_l2(0.5), (0.5, 0.01)),
+            (regularizers.l1_l2(l2=0.5), (0.01, 0.5)),
+            (regularizers.l1_l2(0.5, 0.25), (0.5, 0.25)),
+        ):
+            assert (float(made.l1), float(made.l2)) == pytest.approx(factors)
+
+
 def test_functions_take_their_old_arguments():
     assert np.array_equal(to_categorical(y=[0, 2], nb_classes=3), to_categorical([0, 2], 3))
     assert activations.relu([-2.0], alpha=0.5).tolist() == activations.relu([-2.0], negative_slope=0.5).tolist() == [-1]

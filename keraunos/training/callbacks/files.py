@@ -47,8 +47,8 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
 
     Args:
         filepath: Path of the file, in which ``{epoch}`` (from 1), ``{batch}`` and the names in ``logs`` stand for
-            their values, as in ``"{epoch:02d}-{val_loss:.2f}.keras"``. It ends in ``.keras`` or ``.h5``, or in
-            ``.weights.h5`` with ``save_weights_only``. Folders are made.
+            their values, as in ``"{epoch:02d}-{val_loss:.2f}.keras"``. It ends in ``.keras`` or ``.h5``, or
+            with ``save_weights_only`` in ``.weights.h5``, ``.h5`` or ``.hdf5``. Folders are made.
         monitor: Name of the value that tells what is best.
         verbose: 1 prints what is done.
         save_best_only: Whether to save only when the value is better than ever.
@@ -88,7 +88,7 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
         if isinstance(every_epochs, bool) or not isinstance(every_epochs, (int, np.integer)) or every_epochs < 1:
             raise ArgumentError(f"ModelCheckpoint: every_epochs is {every_epochs!r}; expected a positive whole number.")
         self.every_epochs, self.epochs_seen = int(every_epochs), 0
-        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
+        endings = (".h5", ".hdf5") if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             what = "weights" if save_weights_only else "a model"
             raise ArgumentError(
