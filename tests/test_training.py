@@ -351,6 +351,13 @@ def test_ctrl_c_stops_at_once_and_leaves_the_model_usable(ctrl_c):
 # --- what is refused ------------------------------------------------------------------------
 
 
+def test_metrics_in_the_place_of_loss_weights_are_refused():
+    model = small()
+    model.compile("sgd", "mse", ["accuracy"])
+    with pytest.raises(ArgumentError, match="loss_weights is 'accuracy'; expected a number.*by name, metrics="):
+        model.fit(X, Y, verbose=0)
+
+
 def test_unknown_names_are_refused_at_compile_with_a_suggestion():
     model = Sequential([Input((4,)), Dense(1)])
     for arguments, words in (

@@ -47,6 +47,7 @@ class Order(NamedTuple):
     owners: str
     era: int
     names: str
+    exact: bool = False  # whether it holds only where all of them are given
 
 
 class Default(NamedTuple):
@@ -223,8 +224,14 @@ ORDERS = (
     ),
     Order("Conv2D", 1, f"nb_filter nb_row nb_col {_CONV_TAIL}"),
     Order("Conv3D", 1, f"nb_filter kernel_dim1 kernel_dim2 kernel_dim3 {_CONV_TAIL}"),
-    Order("Conv2D", 2, "nb_filter nb_row nb_col"),
-    Order("Conv3D", 2, "nb_filter kernel_dim1 kernel_dim2 kernel_dim3"),
+    Order("Conv2D", 2, "nb_filter nb_row nb_col", exact=True),
+    Order("Conv3D", 2, "nb_filter kernel_dim1 kernel_dim2 kernel_dim3", exact=True),
+    *(Order("Trainer.compile", era, "optimizer loss metrics loss_weights sample_weight_mode") for era in (1, 2)),
+    *(Order("SGD", era, "lr momentum decay nesterov") for era in (1, 2)),
+    *(Order("Adagrad", era, "lr epsilon decay") for era in (1, 2)),
+    *(Order("RMSprop Adadelta", era, "lr rho epsilon decay") for era in (1, 2)),
+    *(Order("Adam Adamax", era, "lr beta_1 beta_2 epsilon decay amsgrad") for era in (1, 2)),
+    *(Order("Nadam", era, "lr beta_1 beta_2 epsilon schedule_decay") for era in (1, 2)),
     Order("SimpleRNN", 1, f"output_dim init inner_init activation {_RNN_TAIL}"),
     Order("GRU", 1, f"output_dim init inner_init activation inner_activation {_RNN_TAIL}"),
     Order("LSTM", 1, f"output_dim init inner_init forget_bias_init activation inner_activation {_RNN_TAIL}"),

@@ -42,7 +42,7 @@ class _Rows(NamedTuple):
     renames: dict[str, table.Rename]
     folds: tuple[table.Fold, ...]
     drops: dict[str, table.Drop]
-    orders: dict[int, tuple[str, ...]]
+    orders: dict[int, table.Order]
     traps: dict[str, table.Trap]
     defaults: tuple[table.Default, ...]
 
@@ -106,8 +106,9 @@ def _by_name(
     era = spelling.era()
     if any(_last(rows, name) == 1 for name in kwargs if name not in known):
         era = 1  # an old name beside them says which order is meant
-    order = rows.orders.get(era)
-    if order is None or len(args) < 2 or not _plausible(order, args, era):
+    row = rows.orders.get(era)
+    order = row.names.split() if row else []
+    if row is None or len(args) < 2 or not _plausible(order, args, row.exact):
         return args, kwargs
     named = dict(zip(order, args, strict=False))
     twice = next((name for name in named if name in kwargs), None)
@@ -123,9 +124,9 @@ def _by_name(
     return args[:kept], {**dict(list(named.items())[kept:]), **kwargs}
 
 
-def _plausible(order: Sequence[str], args: Sequence[Any], era: int) -> bool:
+def _plausible(order: Sequence[str], args: Sequence[Any], exact: bool) -> bool:
     """Whether values can be what an order says, so that calls in today's order are left alone."""
-    if len(args) > len(order) or (era == 2 and len(args) != len(order)):
+    if len(args) > len(order) or (exact and len(args) != len(order)):
         return False
     return all(_PLAUSIBLE.get(name, _anything)(value) for name, value in zip(order, args, strict=False))
 
@@ -246,7 +247,7 @@ def _rows(owners: tuple[str, ...]) -> _Rows:
         {row.old: row for row in nearest(table.RENAMES)},
         tuple(filter(mine, table.FOLDS)),
         {row.old: row for row in nearest(table.DROPS)},
-        {row.era: tuple(row.names.split()) for row in nearest(table.ORDERS)},
+        {row.era: row for row in nearest(table.ORDERS)},
         {row.name: row for row in nearest(table.TRAPS)},
         tuple({row.argument: row for row in nearest(table.DEFAULTS)}.values()),
     )

@@ -56,8 +56,7 @@ class Objectives:
             label = f"{name}: {_name(function)}" if many else _name(function)
             loss_functions.check_shapes(function, targets[name].shape, outputs[name].shape, label)
         self.weights = {
-            n: 1.0 if w is None else float(w)
-            for n, w in _spread(loss_weights, names, "loss_weights", many, nested=False).items()
+            n: _factor(w) for n, w in _spread(loss_weights, names, "loss_weights", many, nested=False).items()
         }
         self.output_trackers = (
             {name: metric_functions.Mean(name=f"{name}_loss") for name in names if name in self.losses} if many else {}
@@ -257,6 +256,17 @@ def _single(given: Sequence[Any], what: str) -> Any:
 
 def _as_list(given: Any) -> list[Any]:
     return [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _factor(weight: Any) -> float:
+    """Weight of an output's loss."""
+    try:
+        return 1.0 if weight is None else float(weight)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"compile: loss_weights is {weight!r}; expected a number for each output. Metrics are given by name, "
+            "metrics=[...]: by position they come fourth."
+        ) from None
 
 
 def _loss(given: Any) -> Any:

@@ -152,15 +152,24 @@ def test_positions_of_an_era_mean_the_same_as_its_names(row):
         "nb_col": 3, "kernel_dim1": 1, "kernel_dim2": 2, "kernel_dim3": 3, "nb_filter": 2, "output_dim": 3,
         "filter_length": 2, "subsample_length": 2, "forget_bias_init": "one", "inner_activation": "sigmoid",
         "input_dim": 5, "input_length": 4, "epsilon": 0.5, "mode": 0, "axis": -1, "momentum": 0.5,
-        "beta_init": "ones", "gamma_init": "zeros", "weights": None,
+        "beta_init": "ones", "gamma_init": "zeros", "weights": None, "lr": 0.5, "decay": 0.25, "nesterov": True,
+        "rho": 0.5, "beta_1": 0.5, "beta_2": 0.75, "schedule_decay": 0.5,
     }  # fmt: skip
-    cls = getattr(layers, row.owners)
     names = list(itertools.takewhile(lambda name: name in sample, row.names.split()))
     assert len(names) >= 3
-    with spelling.in_era(row.era):
-        for count in range(4 if row.era == 1 else len(names), len(names) + 1):
-            named = {name: sample[name] for name in names[:count]}
-            assert described(cls(*named.values())) == described(cls(**named)), names[:count]
+    for cls in (getattr(layers, owner, None) or getattr(optimizers, owner) for owner in row.owners.split()):
+        with spelling.in_era(row.era):
+            for count in range(len(names) if row.exact else min(4, len(names)), len(names) + 1):
+                named = {name: sample[name] for name in names[:count]}
+                assert described(cls(*named.values())) == described(cls(**named)), names[:count]
+
+
+@pytest.mark.parametrize("era", [1, 2])
+def test_metrics_were_the_third_argument_of_compile(era):
+    with spelling.in_era(era):
+        model, x, y = model_and_data()
+        model.compile("sgd", "mse", ["accuracy"])
+        assert list(model.fit(x, y, epochs=1, verbose=0).history) == ["loss", "acc"]
 
 
 @pytest.mark.parametrize("era", [1, 2])
