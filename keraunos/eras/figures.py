@@ -1,5 +1,6 @@
 """Figures that a script shows, saved to a folder instead of opened in windows."""
 
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -79,6 +80,9 @@ class Figures:
         self._set(pyplot, "show", show_all)
         self._set(pyplot, "switch_backend", lambda *_, **__: switch("Agg"))
         self._set(sys.modules["matplotlib.figure"].Figure, "show", show)
+        # After plt.savefig a window would be drawn again; there is none, and drawing is most of the work.
+        canvas = importlib.import_module("matplotlib.backends.backend_agg").FigureCanvasAgg
+        self._set(canvas, "draw_idle", lambda *_, **__: None)
 
     def _set(self, owner: Any, name: str, value: Any) -> None:
         original = getattr(owner, name)

@@ -9,13 +9,21 @@ from recorded import arrays, document, repeat
 from keraunos.utils import spelling
 
 ERAS = {"k122tf": 1, "k122th": 1, "k224": 2, "k224th": 2}
-CASES = [(release, case) for release in ERAS for case in document(release, "training").get("cases", [])]
 
 # TensorFlow 1 computed some gradients from weights that other updates had changed already: what should be one
-# number differs from Theano's in the fourth digit, in models of several layers that are not a plain chain.
-RACING = "c_ d_ e_"
-# And so one row of 90 is classified otherwise.
-RACED = {("k122tf", "e_two_outputs_sw")}
+# number differs from Theano's in the fourth digit, in models of several layers that are not a plain chain. Of these,
+# the records of Theano are held to, and of TensorFlow's the convolutional ones, which Theano does otherwise.
+RACING = ("c_", "d_", "e_")
+# Those of one case stand together, so that the releases share its compiled programs.
+CASES = sorted(
+    (
+        (release, case)
+        for release in ERAS
+        for case in document(release, "training").get("cases", [])
+        if release.endswith("th") or not case["id"].startswith(RACING) or case["id"].startswith("c_conv")
+    ),
+    key=lambda pair: (pair[1]["id"], pair[0]),
+)
 
 
 def own_weights(release, model, weights):
@@ -56,8 +64,8 @@ def of_backend(release, case):
 @pytest.mark.parametrize("release, case", CASES, ids=lambda part: part if isinstance(part, str) else part["id"])
 def test_a_recorded_run_is_repeated(release, case):
     close = {"rtol": 1e-5, "atol": 1e-6}
-    losses_only = (release, case["id"]) in RACED
-    if not release.endswith("th") and case["id"].startswith(tuple(RACING.split())):
+    losses_only = False
+    if not release.endswith("th") and case["id"].startswith(RACING):
         close = {"rtol": 1e-3, "atol": 3e-4}
     if case["id"].startswith("c_conv"):
         # Theano gives the gradient of max pooling to each of several equal maxima (zeros, behind a relu); TensorFlow
