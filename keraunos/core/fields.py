@@ -107,12 +107,13 @@ def _constructor(cls: type) -> Callable[..., None]:
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         owner = type(self).__name__
-        owners = spelling.owners_of(type(self))
+        extra: dict[str, Any] = {}
         if spelling.chosen() or not known.issuperset(kwargs):
+            owners = spelling.owners_of(type(self))
             translated, kwargs = spelling.provider().arguments(owners, names, known, [*args], kwargs)
             args = tuple(translated)
-        extra = {name: kwargs.pop(name) for name in list(kwargs) if open_ended and name not in known}
-        spelling.refuse_unknown(owners, kwargs, known)
+            extra = {name: kwargs.pop(name) for name in list(kwargs) if open_ended and name not in known}
+            spelling.refuse_unknown(owners, kwargs, known)
         if len(args) > len(positional):
             raise ArgumentError(
                 f"{owner} takes at most {len(positional)} positional arguments, but {len(args)} were given."
@@ -120,7 +121,7 @@ def _constructor(cls: type) -> Callable[..., None]:
         try:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
-            spelling.refuse_unknown(owners, extra, known, sure=False)
+            spelling.refuse_unknown(spelling.owners_of(type(self)), extra, known, sure=False)
             raise ArgumentError(f"{owner}: {error}. The arguments are {', '.join(fields)}.") from None
         for name, (field, default) in fields.items():
             value = given.get(name, default)

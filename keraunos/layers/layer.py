@@ -156,8 +156,9 @@ class Layer(Stateful):
         if "input_dim" in kwargs:
             shape = (batch_size, int(kwargs.pop("input_dim")))
         self._first_weights = kwargs.pop("weights", None)
-        known = [*self._fields, "activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
-        refuse_unknown(owners_of(type(self)), kwargs, known)
+        if kwargs:
+            known = [*self._fields, "activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
+            refuse_unknown(owners_of(type(self)), kwargs, known)
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ArgumentError(f"{owner}: name is {name!r}; expected a text without '/'.")
         self.name = name or automatic_name(owner)
