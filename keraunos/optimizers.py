@@ -7,6 +7,7 @@ loop calls. :meth:`Optimizer.apply` is the same step on Variables.
 """
 
 import functools
+import operator
 import re
 import warnings
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
@@ -149,7 +150,7 @@ class Optimizer(Stateful):
     [0.5, 2.5]
     """
 
-    _not_parts: ClassVar[frozenset[str]] = frozenset({"_trainable_variables", "_excluded"})
+    _not_parts: ClassVar[frozenset[str]] = frozenset({"_trainable_variables", "_excluded", "_key"})
 
     _rate: Any
     weight_decay: float | None
@@ -211,6 +212,7 @@ class Optimizer(Stateful):
         self._scalars: dict[str, Variable] = {}
         self._added: list[Variable] = []
         self._excluded: tuple[list[Variable], tuple[str, ...]] = ([], ())
+        self._key: tuple[list[Any], tuple[Any, ...]] = ([], ())
 
     # --- the mathematics: what a subclass defines --------------------------------
 
@@ -356,7 +358,7 @@ class Optimizer(Stateful):
     def learning_rate(self) -> Any:
         """The rate as a Variable; the present value where a schedule or a function gives it. May be set."""
         made = isinstance(self._rate, Variable) or not hasattr(self, "_iterations")
-        return self._rate if made else self._rate_at(self._rate_state())
+        return self._rate if made else self._rate_at(_present(self._rate_holders()))
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -375,13 +377,9 @@ class Optimizer(Stateful):
             return self._rate(state["iterations"])
         return state.get("learning_rate")
 
-    def _rate_state(self) -> dict[str, Any]:
-        rate: dict[str, Any] = {"iterations": self._iterations.value}
-        if isinstance(self._rate, Variable):
-            rate["learning_rate"] = self._rate.value
-        elif not isinstance(self._rate, schedules.LearningRateSchedule):
-            rate["learning_rate"] = K.array(self._rate(), floatx())
-        return rate
+    def _rate_holders(self) -> dict[str, Any]:
+        scheduled = isinstance(self._rate, schedules.LearningRateSchedule)
+        return {"iterations": self._iterations, **({} if scheduled else {"learning_rate": self._rate})}
 
     @property
     def iterations(self) -> Any:
@@ -445,13 +443,17 @@ class Optimizer(Stateful):
             _seen.update(map(id, named.values()))
         return named
 
-    def state(self, keys: Mapping[Variable, Key] | None = None) -> dict[str, Any]:
-        """Present state as ``step`` takes it, with slots by ``keys[variable]``, by default by Variable."""
+    def holders(self, keys: Mapping[Variable, Key] | None = None) -> dict[str, Any]:
+        """What holds the state that ``step`` takes: Variables, and a learning rate that is a function itself."""
         slots = {
-            name: {variable if keys is None else keys[variable]: slot.value for variable, slot in slots.items()}
+            name: {variable if keys is None else keys[variable]: slot for variable, slot in slots.items()}
             for name, slots in self._slots.items()
         }
-        return {**self._rate_state(), "scalars": {k: v.value for k, v in self.scalars.items()}, "slots": slots}
+        return {**self._rate_holders(), "scalars": self.scalars, "slots": slots}
+
+    def state(self, keys: Mapping[Variable, Key] | None = None) -> dict[str, Any]:
+        """Present state as ``step`` takes it, with slots by ``keys[variable]``, by default by Variable."""
+        return _present(self.holders(keys))
 
     def set_state(self, state: Mapping[str, Any], keys: Mapping[Variable, Key] | None = None) -> None:
         """Store what ``step`` returned."""
@@ -475,11 +477,16 @@ class Optimizer(Stateful):
     @property
     def program_key(self) -> tuple[Any, ...]:
         """What a compiled step has fixed of this optimizer; where it changes, compile again."""
-        options = [getattr(self, option) for option in _OPTIONS]
-        own = {name: getattr(self, name) for name in self._fields if name != "learning_rate"}
+        names = [*_OPTIONS, *(name for name in self._fields if name != "learning_rate")]
         rate = "variable" if isinstance(self._rate, Variable) else id(self._rate)
-        excluded = (tuple(map(id, self._excluded[0])), self._excluded[1])
-        return (type(self), rate, repr(options), repr(own), excluded)
+        values = [self._rate, self._excluded, *(getattr(self, name) for name in names)]
+        known, key = self._key
+        # Writing the values out takes as long as a small epoch, so it is done only where one is another than before.
+        if len(known) != len(values) or any(map(operator.is_not, known, values)):
+            excluded = (tuple(map(id, self._excluded[0])), self._excluded[1])
+            key = (type(self), rate, repr(values[2:]), excluded)
+            self._key = (values, key)
+        return key
 
     def _slot(self, name: str, variable: Variable) -> Variable:
         value = self.initial_slot(name, variable)
@@ -1111,9 +1118,9 @@ class OptaxOptimizer(Optimizer):
                 name = "_".join(str(part).replace("/", "_") for part in path)
                 self._added.append(self._named(Variable(leaf, trainable=False, name=name)))
 
-    def _rate_state(self) -> dict[str, Any]:
-        rate = {"learning_rate": self._rate.value} if isinstance(self._rate, Variable) else {}
-        return {"iterations": self._iterations.value, **rate}
+    def _rate_holders(self) -> dict[str, Any]:
+        rate = {"learning_rate": self._rate} if isinstance(self._rate, Variable) else {}
+        return {"iterations": self._iterations, **rate}
 
     def _is_rate(self, path: Any, leaf: Any) -> bool:
         return isinstance(self._rate, Variable) and _injected(path, leaf)
@@ -1154,6 +1161,11 @@ class OptaxOptimizer(Optimizer):
             f"{self.name}: an optax transformation cannot be written into a config. Save the model without its "
             "optimizer (include_optimizer=False), and compile again after loading."
         )
+
+
+def _present(holders: Any) -> Any:
+    """Present values of a tree of holders."""
+    return tree.map(lambda h: h.value if isinstance(h, Variable) else K.array(h(), floatx()), holders)
 
 
 # --- by name --------------------------------------------------------------------------

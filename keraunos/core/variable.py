@@ -22,6 +22,20 @@ allocation_guard: contextvars.ContextVar[Callable[[tuple[int, ...]], None] | Non
 )
 
 
+_structure = 0
+
+
+def structure_version() -> int:
+    """A number that grows whenever a Variable is made, or a layer is frozen or freed."""
+    return _structure
+
+
+def structure_changed() -> None:
+    """Say that what was found by walking over layers may hold no longer."""
+    global _structure
+    _structure += 1
+
+
 class Variable(Operand):
     """A tensor with a name that can be assigned.
 
@@ -63,6 +77,7 @@ class Variable(Operand):
             raise ArgumentError(
                 f"Variable: aggregation is {aggregation!r}; expected none, mean, sum or only_first_replica."
             )
+        structure_changed()
         self.name = name or "variable"
         self.path = self.name
         self.trainable, self.autocast, self.aggregation = trainable, autocast, aggregation
@@ -143,6 +158,10 @@ class Variable(Operand):
         tensor = K.array(value, self.dtype) if not K.is_tensor(value) else K.cast(value, self.dtype)
         scope.write(self, tensor)
         return tensor
+
+    def replace(self, tensor: Any) -> None:
+        """Replace the present value by a tensor that is known to fit, whatever trace is on."""
+        self._value = tensor
 
     def assign_add(self, value: Any) -> None:
         """Add to the value."""

@@ -16,7 +16,7 @@ from keraunos.core.naming import automatic_name
 from keraunos.core.scope import Scope, current_scope, get_mask, set_mask, sizes_are_guesses
 from keraunos.core.stateful import Stateful
 from keraunos.core.symbolic import Node, SymbolicTensor, infer, is_symbolic
-from keraunos.core.variable import Variable, autocast_dtype
+from keraunos.core.variable import Variable, autocast_dtype, structure_changed
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
 from keraunos.utils.spelling import owners_of, refuse_unknown, spelled
@@ -473,6 +473,7 @@ class Layer(Stateful):
     def trainable(self, value: bool) -> None:
         for layer in self._flatten_layers() if "_weights_added" in vars(self) else [self]:
             layer._trainable = bool(value)
+        structure_changed()
 
     def get_weights(self) -> list[Any]:
         """Copies of all weights as NumPy arrays, in the order of ``weights``."""

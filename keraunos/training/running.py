@@ -7,8 +7,8 @@ weights of the last finished call.
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from keraunos.core.variable import Variable
 from keraunos.metrics import Mean
 from keraunos.training.interrupt import uninterrupted
 from keraunos.training.packing import Packing
+from keraunos.training.plan import Numbers, Plan
 from keraunos.training.step import Batch, Carry, Held, many, own_step, predict_step, test_step, train_step
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import DataError
@@ -29,6 +30,10 @@ _CHUNK_SECONDS = 0.1
 # Blocks below this many bytes are filled up to a rounded number of rows, so that data sets of
 # similar sizes (folds, validation, tests) share one program.
 _ROUND_UP_BELOW = 1 << 26
+# Row numbers of which the orders of several epochs are laid out at once, so that small epochs can
+# run in one call (measured: a call costs as much as 15 steps of a small network).
+_ROWS_AHEAD = 1 << 15
+_EPOCHS_AHEAD = 64
 
 
 _METHODS = {"train": "fit", "test": "evaluate", "predict": "predict"}
@@ -46,59 +51,71 @@ class Running:
         return self.__dict__.setdefault("_device_blocks", {})
 
     def _run(
-        self, mode: str, batches: Any, callbacks: Any, epoch: int, parts: list[Any] | None = None
-    ) -> dict[str, Any]:
-        """All steps of one epoch; returns the logs, and appends outputs to ``parts``."""
-        if mode != "predict":
-            self.reset_metrics()
+        self, mode: str, batches: Any, callbacks: Any, epoch: int, parts: list[Any] | None = None, left: int = 1
+    ) -> list[dict[str, Any]]:
+        """All steps of an epoch, or of several of the ``left`` ones where nobody looks between them.
+
+        Returns the logs of each epoch, and appends outputs to ``parts``.
+        """
+        plan = self._plan(mode)
         every_batch = callbacks.watches_batches(mode) or getattr(self, "run_eagerly", False)
-        held, padded = self._held(mode), self._pads(mode)
+        alone = every_batch or callbacks.watches_progress or callbacks.watches_epochs
+        if mode != "predict" and plan.initial is None:
+            self.reset_metrics()
         parts = [] if parts is None else parts
+        finished: list[dict[str, Any]] = []
         logs: dict[str, Any] = {}
         done = seen = 0
         for block in batches.blocks(epoch):
             steps = math.ceil(block.rows / block.batch_size)
             # A short last batch that may not be filled up runs through a program of its own.
-            full = steps if padded else block.rows // block.batch_size
-            data, order, capacity = self._place(block, batches.resident)
-            program = self._program(mode, block, held, capacity) if full else None
-            outputs = self._output_buffers(block, data, capacity) if mode == "predict" and full else None
-            start = 0
-            while start < steps and not (self.stop_training and every_batch and mode == "train"):
+            full = steps if plan.pads else block.rows // block.batch_size
+            placed = self._place(plan, block, batches, epoch, left if full == steps else 1)
+            count = 1 if alone else placed.epochs
+            program = self._program(mode, block, plan, placed) if full else None
+            outputs = self._output_buffers(block, placed) if mode == "predict" and full else None
+            whole = start = 0  # epochs that are complete, and steps of the next one
+            while whole < count and not (self.stop_training and every_batch and mode == "train"):
                 exact = start >= full
                 # The first call of an epoch makes one step, so that a display has something to show at once.
                 single = every_batch or (done == 0 and callbacks.watches_progress)
-                stop = steps if exact else min(full, start + (1 if single else self._pace(program)))
+                pace = 1 if single else self._pace(program)
+                stop = steps if exact else min(full, start + pace)
+                last = min(whole + pace // steps, count) if start == 0 and pace > steps else whole + 1
                 if every_batch:
                     rows = min(block.batch_size, block.rows - start * block.batch_size)
                     getattr(callbacks, f"on_{mode}_batch_begin")(done, self._of_batch(mode, done, rows))
+                numbers = Numbers(
+                    placed.first + whole, placed.first + last, start, stop, block.rows, start == 0 and (whole > 0 or done == 0),
+                    self._seed_now(), self.__dict__.get("_steps_made", 0),
+                )  # fmt: skip
                 began = time.perf_counter()
                 if exact:
                     _collect(parts, outputs, full * block.batch_size)
                     outputs = None
-                    index = order[full * block.batch_size : block.rows]
+                    index = placed.rows[full * block.batch_size : block.rows]
                     tail = tree.map(lambda leaf, rows=index: None if leaf is None else leaf[rows], block.data)
-                    results = self._exact(mode, held, tail, block)
+                    results = self._exact(mode, plan, tail, block, numbers)
                     if mode == "predict":
                         _collect(parts, results, len(index))
                 else:
                     assert program is not None
                     buffers = () if outputs is None else (outputs,)
-                    carry, results = K.wait(
-                        program(
-                            self._take(held, mode), *buffers, data, order, start, stop, block.rows, self._seed_now()
-                        )
-                    )
-                    self._give(held, carry, mode)
+                    arrays, results = program(*plan.take(), placed.data, placed.orders, numbers.vector(), *buffers)
+                    results = K.wait(results)
+                    self._give(mode, plan, arrays, (stop - start) * (last - whole))
                     outputs = results if mode == "predict" else None
-                    self._keep_pace(program, stop - start, time.perf_counter() - began)
+                    self._keep_pace(program, (stop - start) * (last - whole), time.perf_counter() - began)
                 done += stop - start
-                start = stop
                 if mode != "predict":
-                    earlier, logs = logs, plain_logs(results)
+                    earlier = logs
+                    of_epochs = _by_epoch(results, None if exact else range(numbers.first, numbers.last))
+                    logs = of_epochs[-1]
+                    finished += of_epochs if stop == steps else []
+                start, whole = (stop, whole) if stop < steps else (0, last)
                 if every_batch:
                     batch_logs = (
-                        {"outputs": _rows_of_outputs(parts, outputs, block, start)}
+                        {"outputs": _rows_of_outputs(parts, outputs, block, stop)}
                         if mode == "predict"
                         else self._of_batch(mode, done - 1, rows, logs, earlier, seen)
                     )
@@ -111,7 +128,7 @@ class Running:
                 break
         if done == 0:
             raise DataError(f"{_METHODS[mode]}: the data gave no batch.")
-        return logs
+        return finished if count > 1 else [logs]
 
     def _of_batch(
         self, mode: str, number: int, rows: int, logs: Any = None, earlier: Any = None, seen: int = 0
@@ -133,38 +150,64 @@ class Running:
         if steps >= pace or target < pace:
             self._paces[id(program)] = max(1, min(8 * pace, target))
 
-    def _seed_now(self) -> Any:
+    def _seed_now(self) -> int:
         if "_seed" not in self.__dict__:
             self._seed = fresh_seed()
-        return np.uint32(self._seed)
+        return int(self._seed)
 
-    def _exact(self, mode: str, held: Held, data: Any, block: Any) -> Any:
+    def _exact(self, mode: str, plan: Plan, data: Any, block: Any, numbers: Numbers) -> Any:
         """One step on rows of exactly this number: its logs or outputs."""
-        program = self._program(f"{mode}_exact", block, held)
-        carry, results = K.wait(program(self._take(held, mode), data, self._seed_now()))
-        self._give(held, carry, mode)
+        program = self._program(f"{mode}_exact", block, plan)
+        arrays, results = program(*plan.take(), data, numbers.vector())
+        results = K.wait(results)
+        self._give(mode, plan, arrays, 1)
         return results
 
-    def _place(self, block: Any, resident: bool) -> tuple[Any, Any, int]:
-        """The block's rows on the device, its order, and the number of rows it is filled up to."""
+    def _whole(self, mode: str, block: Any) -> Any:
+        """A block as one step: its logs or outputs."""
+        if mode != "predict":
+            self.reset_metrics()
+        plan = self._plan(mode)
+        numbers = Numbers(0, 1, 0, 1, block.rows, False, self._seed_now(), self.__dict__.get("_steps_made", 0))
+        results = self._exact(mode, plan, block.data, block, numbers)
+        return results if mode == "predict" else _by_epoch(results, None)[0]
+
+    def _place(self, plan: Plan, block: Any, batches: Any, epoch: int, left: int) -> "Placed":
+        """The rows of a block on the device, and the order in which this epoch and some later ones visit them."""
         rows = len(next(leaf for leaf in tree.leaves(block.data) if leaf is not None))
         size = sum(leaf.nbytes for leaf in tree.leaves(block.data) if leaf is not None)
         capacity = _rounded(rows) if size < _ROUND_UP_BELOW else rows
         key = tuple(id(leaf) for leaf in tree.leaves(block.data))
-        if resident and key in self._on_device:
+        if batches.resident and key in self._on_device:
             data = self._on_device[key]
         else:
             data = tree.map(lambda leaf: None if leaf is None else K.array(_filled(leaf, capacity)), block.data)
-            if resident:
+            if batches.resident:
                 self._on_device[key] = data
-        order = np.arange(block.rows, dtype="int32") if block.order is None else np.asarray(block.order, "int32")
-        length = math.ceil(max(capacity, len(order)) / block.batch_size) * block.batch_size
-        return data, np.concatenate([order, np.full(length - len(order), order[-1], "int32")]), capacity
+        length = math.ceil(max(capacity, block.rows) / block.batch_size) * block.batch_size
+        ahead = 1
+        if plan.initial is not None and plan.mode == "train":
+            ahead = max(1, min(_ROWS_AHEAD // length, _EPOCHS_AHEAD))
+        placed = self._on_device.get("orders")
+        if placed is not None and placed.serves(batches, self._seed_now(), epoch, ahead):
+            return placed.at(epoch)  # type: ignore[no-any-return]
+        orders = batches.orders(epoch, min(left, ahead)) if ahead > 1 else None
+        if orders is None:
+            orders = np.arange(block.rows, dtype="int32") if block.order is None else block.order
+            orders = np.asarray(orders, "int32")[None]
+        laid = np.zeros((ahead, length), "int32")
+        laid[: len(orders), : block.rows] = orders
+        laid[: len(orders), block.rows :] = orders[:, -1:]
+        origin = (batches, self._seed_now(), epoch)
+        placed = Placed(data, K.array(laid), laid[0], capacity, ahead, 0, len(orders), origin)
+        if batches.resident and (ahead > 1 or block.order is None):
+            self._on_device["orders"] = placed
+        return placed
 
-    def _output_buffers(self, block: Any, data: Any, capacity: int) -> Any:
+    def _output_buffers(self, block: Any, placed: "Placed") -> Any:
         """Empty arrays for the outputs of a whole block."""
-        length = math.ceil(capacity / block.batch_size) * block.batch_size
-        batch = tree.map(lambda leaf: TensorSpec((block.batch_size, *leaf.shape[1:]), K.dtype(leaf)), data[0])
+        length = math.ceil(placed.capacity / block.batch_size) * block.batch_size
+        batch = tree.map(lambda leaf: TensorSpec((block.batch_size, *leaf.shape[1:]), K.dtype(leaf)), placed.data[0])
         specs = self._outputs_of(self.predict_step, batch)
         return tree.map(lambda spec: K.zeros((length, *spec.shape[1:]), spec.dtype), specs)
 
@@ -178,101 +221,143 @@ class Running:
 
     # --- programs ----------------------------------------------------------------------
 
-    def _program(self, kind: str, block: Any, held: Held, capacity: int | None = None) -> Callable[..., Any]:
+    def _program(self, kind: str, block: Any, plan: Plan, placed: "Placed | None" = None) -> Callable[..., Any]:
         """Compiled program of a kind; made anew when what it depends on has changed."""
         mode, _, exact = kind.partition("_")
         key = (
             kind,
             None if exact else block.batch_size,
-            capacity,
-            tuple(held.params),
+            None if placed is None else (placed.capacity, placed.ahead),
+            plan.paths,
             id(self._objectives),
             *self._training_key(mode),
         )
         programs = self.__dict__.setdefault("_programs", {})
         if key not in programs:
-            function = self._own_program if self._owns(mode) else self._stock_program
-            program = function(mode, bool(exact), held, block.batch_size)
+            if mode == "predict":
+                program = self._prediction(plan, None if exact else block.batch_size)
+            elif exact:
+                program = self._single(mode, plan)
+            else:
+                program = self._several(mode, plan, block.batch_size, placed.ahead)  # type: ignore[union-attr]
             programs[key] = program if getattr(self, "run_eagerly", False) else K.compile(program)
         return programs[key]  # type: ignore[no-any-return]
 
     def _training_key(self, mode: str) -> tuple[Any, ...]:
         return self.optimizer.program_key if mode == "train" and self.optimizer is not None else ()
 
-    def _stock_program(self, mode: str, exact: bool, held: Held, batch_size: int) -> Callable[..., Any]:
-        if mode == "predict":
-            return self._prediction(exact, held, batch_size)
-        packing = self._packing(held.params) if mode == "train" else None
+    def _single(self, mode: str, plan: Plan) -> Callable[..., Any]:
+        """Program of one step on the rows that it is given."""
 
-        def run(carry: Carry, data: Any, *rest: Any) -> Any:
-            seed = rest[-1]
-            if packing is not None:
-                carry = _packed(packing, carry)
-
-            def step(carry: Carry, batch: Batch) -> Carry:
-                if packing is not None:
-                    return train_step(self, held, packing, carry, batch, seed)
-                return test_step(self, held, carry, batch, seed)
-
-            if exact:
-                carry = step(carry, Batch(*data))
-            else:
-                carry = many(step, batch_size, padded=self._pads(mode))(carry, data, *rest[:-1])
-            if packing is not None:
-                carry = _unpacked(packing, carry)
-            with held.scope(carry, seed):
-                results = self.get_metrics_result()
-            return carry, results
+        def run(moving: Any, fixed: Any, data: Any, vector: Any) -> Any:
+            numbers = Numbers.of(vector)
+            step = self._step(mode, plan, fixed, numbers.seed)
+            carry, logs = step((self._begun(plan, moving, numbers), None), Batch(*data))
+            return plan.arrays(self._ended(mode, plan, carry)), self._logs(mode, plan, carry, fixed, numbers, logs)
 
         return run
 
-    def _prediction(self, exact: bool, held: Held, batch_size: int) -> Callable[..., Any]:
-        def run_exact(carry: Carry, data: Any, seed: Any) -> Any:
-            return predict_step(self, held, carry, Batch(data[0], None, None, None), seed)
+    def _several(self, mode: str, plan: Plan, batch_size: int, ahead: int) -> Callable[..., Any]:
+        """Program of many steps of one epoch, or of all steps of some epochs; results have an axis of epochs."""
 
-        def run(carry: Carry, outputs: Any, data: Any, order: Any, start: Any, stop: Any, total: Any, seed: Any) -> Any:
+        def run(moving: Any, fixed: Any, data: Any, orders: Any, vector: Any) -> Any:
+            numbers = Numbers.of(vector)
+            step = self._step(mode, plan, fixed, numbers.seed)
+            steps = many(step, batch_size, padded=plan.pads)
+
+            def epoch(number: Any, values: Any) -> Any:
+                carry, logs, results = values
+                if plan.initial is not None:
+                    carry = carry._replace(metrics=self._fresh(plan, carry.metrics, numbers.fresh))
+                order = K.reshape(K.slice(orders, (number, 0), (1, K.shape(orders)[1])), (-1,))
+                carry, logs = steps((carry, logs), data, order, numbers.start, numbers.stop, numbers.total)
+                new = self._logs(mode, plan, carry, fixed, numbers, logs)
+                return carry, logs, {name: _put(results[name], number, new[name]) for name in new}
+
+            carry = self._begun(plan, moving, numbers)
+            logs = self._empty_logs(step, carry, data, batch_size) if self._owns(mode) else None
+            shapes = self._logs(mode, plan, carry, fixed, numbers, logs)
+            results = {name: K.zeros((ahead, *K.shape(value)), K.dtype(value)) for name, value in shapes.items()}
+            values = (carry, logs, results)
+            values = epoch(numbers.first, values) if ahead == 1 else K.loop(epoch, values, numbers.first, numbers.last)
+            return plan.arrays(self._ended(mode, plan, values[0])), values[2]
+
+        return run
+
+    def _step(self, mode: str, plan: Plan, fixed: Any, seed: Any) -> Callable[..., Any]:
+        """A step on ``(carry, logs)``; ``logs`` are those of a step that a subclass defines, else ``None``."""
+        held, values = plan.held, dict(zip(plan.held.fixed, fixed, strict=True))
+
+        def step(carry_and_logs: Any, batch: Batch) -> Any:
+            carry, logs = carry_and_logs
+            carry = carry._replace(fixed=values)
+            if self._owns(mode):
+                method = getattr(self, f"{mode}_step")
+                carry, logs = own_step(method, held, carry, batch, seed, trains=mode == "train")
+            elif mode == "train":
+                carry = train_step(self, held, self._packing(held.params), carry, batch, seed)
+            else:
+                carry = test_step(self, held, carry, batch, seed)
+            return carry._replace(fixed=None), logs
+
+        return step
+
+    def _begun(self, plan: Plan, moving: Any, numbers: Numbers) -> Carry:
+        carry = plan.carry(moving, numbers.step)
+        return carry if plan.mode != "train" or self._owns("train") else _packed(self._packing(plan.held.params), carry)
+
+    def _ended(self, mode: str, plan: Plan, carry: Carry) -> Carry:
+        return carry if mode != "train" or self._owns("train") else _unpacked(self._packing(plan.held.params), carry)
+
+    def _fresh(self, plan: Plan, metrics: Mapping[str, Any], fresh: Any) -> dict[str, Any]:
+        assert plan.initial is not None
+        return {path: K.where(fresh > 0, plan.initial[path], value) for path, value in metrics.items()}
+
+    def _logs(self, mode: str, plan: Plan, carry: Carry, fixed: Any, numbers: Numbers, logs: Any) -> dict[str, Any]:
+        if self._owns(mode):
+            return logs  # type: ignore[no-any-return]
+        carry = self._ended(mode, plan, carry)._replace(fixed=dict(zip(plan.held.fixed, fixed, strict=True)))
+        with plan.held.scope(carry, numbers.seed):
+            results = self.get_metrics_result()
+        return {name: K.array(getattr(value, "value", value)) for name, value in results.items()}
+
+    def _empty_logs(self, step: Callable[..., Any], carry: Carry, data: Any, batch_size: int) -> Any:
+        batch = tree.map(lambda leaf: None if leaf is None else K.take(leaf, K.zeros((batch_size,), "int32"), 0), data)
+        specs = infer(lambda carry, batch: step((carry, None), Batch(*batch))[1], (_specs(carry), _specs(batch)))
+        return tree.map(lambda spec: K.zeros(spec.shape, spec.dtype), specs)
+
+    def _prediction(self, plan: Plan, batch_size: int | None) -> Callable[..., Any]:
+        """Program that fills ``outputs`` batch by batch, or without a batch size predicts the rows it is given."""
+
+        def run_exact(moving: Any, fixed: Any, data: Any, vector: Any) -> Any:
+            numbers = Numbers.of(vector)
+            carry, outputs = predict(numbers, fixed)(plan.carry(moving, numbers.step), Batch(data[0], None, None))
+            return plan.arrays(carry), outputs
+
+        def run(moving: Any, fixed: Any, data: Any, orders: Any, vector: Any, outputs: Any) -> Any:
+            numbers = Numbers.of(vector)
+
             def step(values: Any, batch: Batch) -> Any:
                 carry, outputs, position = values
-                carry, new = predict_step(self, held, carry, batch, seed)
-                outputs = tree.map(
-                    lambda buffer, rows: K.slice_update(buffer, (position,) + (0,) * (K.ndim(buffer) - 1), rows),
-                    outputs,
-                    new,
-                )
+                carry, new = predict(numbers, fixed)(carry, batch)
+                outputs = tree.map(lambda buffer, rows: _put_rows(buffer, position, rows), outputs, new)
                 return carry, outputs, position + batch_size
 
-            values = (carry, outputs, K.cast(start * batch_size, "int32"))
-            carry, outputs, _ = many(step, batch_size, padded=False)(values, data, order, start, stop, total)
-            return carry, outputs
+            values = (plan.carry(moving, numbers.step), outputs, numbers.start * batch_size)
+            steps = many(step, batch_size, padded=False)  # type: ignore[arg-type]
+            carry, outputs, _ = steps(values, data, orders[0], numbers.start, numbers.stop, numbers.total)
+            return plan.arrays(carry), outputs
 
-        return run_exact if exact else run
+        def predict(numbers: Numbers, fixed: Any) -> Callable[[Carry, Batch], Any]:
+            values = dict(zip(plan.held.fixed, fixed, strict=True))
 
-    def _own_program(self, mode: str, exact: bool, held: Held, batch_size: int) -> Callable[..., Any]:
-        """Program around a ``train_step`` or ``test_step`` that a subclass defines."""
-        method = getattr(self, f"{mode}_step")
-        if mode == "predict":
-            return self._prediction(exact, held, batch_size)
+            def step(carry: Carry, batch: Batch) -> Any:
+                carry, outputs = predict_step(self, plan.held, carry._replace(fixed=values), batch, numbers.seed)
+                return carry._replace(fixed=None), outputs
 
-        def run(carry: Carry, data: Any, *rest: Any) -> Any:
-            seed = rest[-1]
+            return step
 
-            def step(values: Any, batch: Batch) -> Any:
-                return own_step(method, held, values[0], batch, seed, trains=mode == "train")
-
-            if exact:
-                carry, logs = step((carry, None), Batch(*data))
-            else:
-                batch = tree.map(
-                    lambda leaf: None if leaf is None else K.take(leaf, K.zeros((batch_size,), "int32"), 0), data
-                )
-                specs = infer(
-                    lambda carry, batch: step((carry, None), Batch(*batch))[1], (_specs(carry), _specs(batch))
-                )
-                empty = tree.map(lambda spec: K.zeros(spec.shape, spec.dtype), specs)
-                carry, logs = many(step, batch_size, padded=False)((carry, empty), data, *rest[:-1])
-            return carry, logs
-
-        return run
+        return run_exact if batch_size is None else run
 
     def _owns(self, mode: str) -> bool:
         """Whether a subclass defines the step of a mode."""
@@ -295,20 +380,47 @@ class Running:
 
     # --- taking and giving -----------------------------------------------------------
 
-    def _held(self, mode: str = "predict") -> Held:
+    def _plan(self, mode: str) -> Plan:
+        """The plan of a mode; ``_forget_plans`` when a run begins, since layers may have been exchanged."""
+        plans = self.__dict__.setdefault("_programs", {})
+        plan = plans.get(("plan", mode))
+        if plan is None or not plan.holds(self._objectives):
+            plan = plans[("plan", mode)] = self._new_plan(mode)
+        return plan  # type: ignore[no-any-return]
+
+    def _forget_plans(self) -> None:
+        for mode in _METHODS:
+            self.__dict__.get("_programs", {}).pop(("plan", mode), None)
+
+    def _new_plan(self, mode: str) -> Plan:
+        held = self._held(mode)
+        resets = mode != "predict" and not self._owns(mode) and all(_library(metric) for metric in self.metrics)
+        if resets:
+            self.reset_metrics()
+        slots: dict[str, Any] = {}
+        if mode == "train" and not self._owns(mode):
+            slots = self.optimizer.holders({variable: path for path, variable in held.params.items()})
+        return Plan(mode, held, slots, pads=self._pads(mode), resets=resets, objectives=self._objectives)
+
+    def _held(self, mode: str) -> Held:
+        """The Variables by path: those that a mode trains, those that it may change, and those that it only reads."""
         variables = self.named_variables()  # type: ignore[attr-defined]
+        owns = self._owns(mode)
         trainable = {id(v) for v in self.trainable_variables} if mode == "train" else set()  # type: ignore[attr-defined]
         params = {path: v for path, v in variables.items() if id(v) in trainable}
-        state = {path: v for path, v in variables.items() if id(v) not in trainable}
+        others = {path: v for path, v in variables.items() if id(v) not in trainable}
+        # No layer may assign a trainable Variable, and here no optimizer is at work on these.
+        fixed = {path: v for path, v in others.items() if v.trainable and not owns}
+        state = {path: v for path, v in others.items() if path not in fixed}
         metrics = {}
         if mode != "predict":
             metrics = {f"{i}/{j}": v for i, m in enumerate(self.metrics) for j, v in enumerate(m.variables)}
-        if self._owns(mode):
+        if owns:
             known = {id(v) for v in (*params.values(), *state.values(), *metrics.values())}
             for number, variable in enumerate(self._further_variables()):
                 if id(variable) not in known:
                     state[f":{number}"] = variable
-        return Held(params, state, metrics, f"the model {self.name!r}")  # type: ignore[attr-defined]
+        return Held(params, state, metrics, fixed, f"the model {self.name!r}")  # type: ignore[attr-defined]
 
     def _further_variables(self) -> Iterator[Variable]:
         """Variables of optimizers and other helpers that a custom step may use."""
@@ -320,29 +432,35 @@ class Running:
                     elif hasattr(leaf, "variables") and not isinstance(leaf, Running):
                         yield from leaf.variables
 
-    def _take(self, held: Held, mode: str) -> Carry:
-        def values(variables: dict[str, Variable]) -> dict[str, Any]:
-            return {path: variable.concrete for path, variable in variables.items()}
-
-        slots = {}
-        if mode == "train" and not self._owns(mode):
-            slots = self.optimizer.state({variable: path for path, variable in held.params.items()})
-        step = np.uint32(self.__dict__.get("_steps_made", 0))
-        return Carry(values(held.params), values(held.state), slots, values(held.metrics), step)
-
-    def _give(self, held: Held, carry: Carry, mode: str) -> None:
+    def _give(self, mode: str, plan: Plan, arrays: Any, steps: int) -> None:
         with uninterrupted():
-            for variables, arrays in (
-                (held.params, carry.params),
-                (held.state, carry.state),
-                (held.metrics, carry.metrics),
-            ):
-                for path, variable in variables.items():
-                    variable.assign(arrays[path])
+            plan.give(arrays)
             if mode == "train":
-                if not self._owns(mode):
-                    self.optimizer.set_state(carry.slots, {variable: path for path, variable in held.params.items()})
-                self._steps_made = int(K.to_numpy(carry.step))
+                self._steps_made = self.__dict__.get("_steps_made", 0) + steps
+
+
+class Placed(NamedTuple):
+    """A block on the device."""
+
+    data: Any
+    orders: Any  # row numbers of each step, by epoch, filled up to whole batches
+    rows: Any  # those of the first epoch, as NumPy array
+    capacity: int  # rows that the data are filled up to
+    ahead: int  # epochs that ``orders`` has room for
+    first: int  # where in ``orders`` the epoch at hand is
+    epochs: int  # how many are there from it on
+    origin: tuple[Any, int, int]  # the batches, the seed and the epoch that the orders begin with
+
+    def serves(self, batches: Any, seed: int, epoch: int, ahead: int) -> bool:
+        """Whether the order of an epoch is among these."""
+        mine, drawn_with, begin = self.origin
+        same = mine is batches and drawn_with == seed and self.ahead == ahead
+        return same and (ahead == 1 or begin <= epoch < begin + self.first + self.epochs)
+
+    def at(self, epoch: int) -> "Placed":
+        """The same for one of the epochs."""
+        first = epoch - self.origin[2] if self.ahead > 1 else 0
+        return self._replace(first=first, epochs=self.first + self.epochs - first)
 
 
 # --- helpers -------------------------------------------------------------------------------
@@ -369,10 +487,33 @@ def _couples(layer: Any, mode: str) -> bool:
     return bool(layer.batch_coupled) and (mode == "train" or bool(getattr(layer, "stateful", False)))
 
 
+def _library(metric: Any) -> bool:
+    """Whether a metric is the library's own, so that ``reset_state`` does nothing but assign constants."""
+    return type(metric).__module__.split(".")[0] == "keraunos"
+
+
+def _by_epoch(results: dict[str, Any], epochs: Any) -> list[dict[str, Any]]:
+    """Logs of each epoch as numbers, from arrays with an axis of epochs, or without one."""
+    values = {name: np.asarray(K.to_numpy(value)) for name, value in results.items()}
+    if epochs is None:
+        return [plain_logs(values)]
+    return [plain_logs({name: value[epoch] for name, value in values.items()}) for epoch in epochs]
+
+
+def _put(buffer: Any, number: Any, value: Any) -> Any:
+    """The buffer with a value at a place of its first axis."""
+    if K.shape(buffer)[0] == 1:
+        return K.expand_dims(value, 0)
+    return _put_rows(buffer, number, K.expand_dims(value, 0))
+
+
+def _put_rows(buffer: Any, position: Any, rows: Any) -> Any:
+    return K.slice_update(buffer, (position,) + (0,) * (K.ndim(buffer) - 1), rows)
+
+
 def plain_logs(logs: dict[str, Any]) -> dict[str, Any]:
     """Logs as Python numbers (arrays where a metric has several values)."""
-    values = {name: np.asarray(K.to_numpy(value)) for name, value in logs.items()}
-    return {name: value.item() if value.ndim == 0 else value for name, value in values.items()}
+    return {name: value.item() if np.ndim(value) == 0 else np.asarray(value) for name, value in logs.items()}
 
 
 def _specs(values: Any) -> Any:

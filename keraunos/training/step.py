@@ -25,6 +25,7 @@ class Carry(NamedTuple):
     slots: dict[str, Any]  # the optimizer's state
     metrics: dict[str, Any]  # the metrics' state
     step: Any  # how many training steps the model has made
+    fixed: Any = None  # weights by path that no step of this kind changes; they stay outside of loops
 
 
 class Batch(NamedTuple):
@@ -40,9 +41,15 @@ class Held:
     """The Variables behind a carry: binds values to them, and collects what a trace wrote."""
 
     def __init__(
-        self, params: Mapping[str, Variable], state: Mapping[str, Variable], metrics: Mapping[str, Variable], owner: str
+        self,
+        params: Mapping[str, Variable],
+        state: Mapping[str, Variable],
+        metrics: Mapping[str, Variable],
+        fixed: Mapping[str, Variable],
+        owner: str,
     ) -> None:
-        self.params, self.state, self.metrics, self.owner = dict(params), dict(state), dict(metrics), owner
+        self.params, self.state, self.metrics = dict(params), dict(state), dict(metrics)
+        self.fixed, self.owner = dict(fixed), owner
 
     def scope(self, carry: Carry, seed: Any, rows: Any = None) -> Scope:
         """Scope in which the Variables have the carry's values."""
@@ -52,6 +59,7 @@ class Held:
                 (self.params, carry.params),
                 (self.state, carry.state),
                 (self.metrics, carry.metrics),
+                (self.fixed, carry.fixed),
             )
             for path, variable in variables.items()
         }

@@ -23,7 +23,7 @@ from keraunos.core.symbolic import infer
 from keraunos.training import data as data_sources
 from keraunos.training.callbacks import CallbackList, History
 from keraunos.training.objectives import Objectives
-from keraunos.training.running import Running, plain_logs
+from keraunos.training.running import Running
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError
 from keraunos.utils.spelling import spelled
@@ -300,13 +300,16 @@ class Trainer(Running):
             container.on_train_begin()
             # A callback that restores an interrupted run says where to go on.
             initial_epoch = self.__dict__.pop("_initial_epoch", None) or initial_epoch
+            ahead: list[dict[str, Any]] = []  # logs of epochs that ran in one call, nobody looking
             for epoch in range(initial_epoch, epochs):
                 container.on_epoch_begin(epoch)
-                logs = self._run("train", batches, container, self._epochs_made)
+                left = epochs - epoch if validation is None else 1
+                ahead = ahead or self._run("train", batches, container, self._epochs_made, left=left)
+                logs = ahead.pop(0)
                 self._epochs_made += 1
                 if validation is not None and _validates(epoch, validation_freq):
                     container.on_test_begin()
-                    results = self._run("test", validation, container, 0)
+                    results = self._run("test", validation, container, 0)[0]
                     container.on_test_end(results)
                     logs = {**logs, **{f"val_{name}": value for name, value in results.items()}}
                 container.on_epoch_end(epoch, self._shown(logs))
@@ -347,7 +350,7 @@ class Trainer(Running):
         container = self._callbacks("test", callbacks, verbose, batches)
         try:
             container.on_test_begin()
-            logs = self._run("test", batches, container, 0)
+            logs = self._run("test", batches, container, 0)[0]
             container.on_test_end(logs)
         finally:
             batches.close()
@@ -403,7 +406,7 @@ class Trainer(Running):
         batches = self._batches(x, None, None, batch_size=None, shuffle=False, whole=True, purpose="predict")
         self._prepare(batches, predict=True)
         block = next(iter(batches.blocks(0)))
-        outputs = self._exact("predict", self._held("predict"), block.data, block)
+        outputs = self._whole("predict", block)
         return tree.map(lambda leaf: np.asarray(K.to_numpy(leaf)), outputs)
 
     def _on_batch(self, mode: str, x: Any, y: Any, sample_weight: Any, class_weight: Any, return_dict: bool) -> Any:
@@ -413,8 +416,7 @@ class Trainer(Running):
         )  # fmt: skip
         self._prepare(batches, train=mode == "train")
         block = next(iter(batches.blocks(0)))
-        self.reset_metrics()
-        logs = plain_logs(self._exact(mode, self._held(mode), block.data, block))
+        logs = self._whole(mode, block)
         return dict(sorted(logs.items())) if return_dict else self._in_order(logs)
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
@@ -472,6 +474,7 @@ class Trainer(Running):
 
     def _prepare(self, batches: Any, *, train: bool = False, predict: bool = False) -> None:
         """Build what is not built, and refuse what does not fit, before anything changes."""
+        self._forget_plans()
         x_spec, y_spec, _ = batches.spec
         outputs = self._outputs_of(self._forward, x_spec)
         if predict:

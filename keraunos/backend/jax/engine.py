@@ -224,8 +224,12 @@ class JaxEngine(Engine):
         programs: dict[Any, tuple[Any, Any]] = {}
 
         def call(*args: Any) -> Any:
-            leaves = [self.array(leaf) for leaf in tree.leaves(args) if leaf is not None]
-            signature = (jax.tree.structure(args), *((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves))
+            leaves = [
+                leaf if isinstance(leaf, (jax.Array, np.ndarray)) else self.array(leaf)
+                for leaf in tree.leaves(args)
+                if leaf is not None
+            ]
+            signature = (jax.tree.structure(args), *((leaf.shape, leaf.dtype, getattr(leaf, 'weak_type', False)) for leaf in leaves))
             if signature not in programs:
                 flat, form = _flat(lambda arguments: function(*arguments), args)
                 program = self._compiled(jax.jit(flat).lower(leaves))

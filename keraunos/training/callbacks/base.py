@@ -77,12 +77,12 @@ class Callback:
 
     def watches_batches(self, mode: str) -> bool:
         """Whether this callback must see every batch of ``"train"``, ``"test"`` or ``"predict"``."""
-        return any(_overrides(self, hook) for hook in BATCH_HOOKS[mode])
+        return any(overrides(self, hook) for hook in BATCH_HOOKS[mode])
 
     @property
     def watches_progress(self) -> bool:
         """Whether this callback wants ``on_progress``."""
-        return _overrides(self, "on_progress")
+        return overrides(self, "on_progress")
 
     def on_progress(self, mode: str, step: int, logs: dict[str, Any] | None = None) -> None:
         """Called from time to time between steps: ``step`` steps of this epoch or run are done."""
@@ -194,7 +194,8 @@ class LambdaCallback(Callback):
                 setattr(self, name, function)
 
 
-def _overrides(callback: Any, hook: str) -> bool:
+def overrides(callback: Any, hook: str) -> bool:
+    """Whether a callback has something of its own to do at a hook."""
     if hook in getattr(callback, "__dict__", {}):
         return True
     method = getattr(type(callback), hook, None)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from keraunos.training.callbacks.base import BATCH_HOOKS, HOOKS, Callback
+from keraunos.training.callbacks.base import BATCH_HOOKS, HOOKS, Callback, overrides
 from keraunos.training.callbacks.report import History, ProgbarLogger
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError
@@ -104,6 +104,18 @@ class CallbackList(Callback):
             if isinstance(callback, Callback)
             else any(hasattr(callback, hook) for hook in BATCH_HOOKS[mode])
             for callback in self.callbacks
+        )
+
+    @property
+    def watches_epochs(self) -> bool:
+        """Whether any callback but the history sees the epochs begin or end."""
+        own = (callback for callback in self.callbacks if type(callback) is not History)
+        return any(
+            overrides(callback, hook)
+            if isinstance(callback, Callback)
+            else hasattr(callback, hook)
+            for callback in own
+            for hook in ("on_epoch_begin", "on_epoch_end")
         )
 
     @property

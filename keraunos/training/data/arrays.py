@@ -60,6 +60,13 @@ class ResidentBatches(Batches):
             order = np.arange(start, stop, dtype="int32")
         yield Block(self._data, order, stop - start, self.batch_size)
 
+    def orders(self, epoch: int, count: int) -> np.ndarray | None:
+        if self._limit is not None or not self.resident:
+            return None
+        if not self._shuffle:
+            return np.broadcast_to(np.arange(self._all_rows, dtype="int32"), (count, self._all_rows))
+        return np.stack([self._order(number) for number in range(epoch, epoch + count)])  # type: ignore[misc]
+
     def _portion(self, epoch: int) -> tuple[int, int, int]:
         self._origin = epoch if self._origin is None else self._origin
         number, first, last = portion(epoch - self._origin, self._limit, self._all_steps)

@@ -53,6 +53,10 @@ class Batches(ABC):
     steps: int | None
     resident: bool = False
 
+    def orders(self, epoch: int, count: int) -> np.ndarray | None:
+        """Orders of the rows in up to ``count`` epochs from ``epoch`` on; ``None`` where only ``blocks`` says them."""
+        return None
+
     @abstractmethod
     def blocks(self, epoch: int) -> Iterator[Block]:
         """The blocks of epoch number ``epoch``, counted from 0."""
