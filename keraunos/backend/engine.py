@@ -355,6 +355,10 @@ class Engine(DerivedOperations, ABC):
 
     # --- products ----------------------------------------------------------------
 
+    def carried_transposed(self, shape: tuple[int, ...]) -> bool:
+        """Whether a loop should carry a matrix of a shape transposed, because its gradient comes out so."""
+        return False
+
     @abstractmethod
     def matmul(self, x1: Tensor, x2: Tensor) -> Tensor:
         """Matrix product of the last two axes, broadcasting the others."""

@@ -66,7 +66,7 @@ class Running:
         finished: list[dict[str, Any]] = []
         logs: dict[str, Any] = {}
         done = seen = 0
-        for block in batches.blocks(epoch):
+        for block in self._blocks(batches, epoch):
             steps = math.ceil(block.rows / block.batch_size)
             # A short last batch that may not be filled up runs through a program of its own.
             full = steps if plan.pads else block.rows // block.batch_size
@@ -172,6 +172,13 @@ class Running:
         results = self._exact(mode, plan, block.data, block, numbers)
         return results if mode == "predict" else _by_epoch(results, None)[0]
 
+    def _blocks(self, batches: Any, epoch: int) -> Any:
+        """The blocks of an epoch; the one of an epoch whose order lies on the device already is not made again."""
+        placed = self._on_device.get("orders")
+        if placed is not None and placed.ahead > 1 and placed.serves(batches, self._seed_now(), epoch, placed.ahead):
+            return [placed.block]
+        return batches.blocks(epoch)
+
     def _place(self, plan: Plan, block: Any, batches: Any, epoch: int, left: int) -> "Placed":
         """The rows of a block on the device, and the order in which this epoch and some later ones visit them."""
         rows = len(next(leaf for leaf in tree.leaves(block.data) if leaf is not None))
@@ -199,7 +206,7 @@ class Running:
         laid[: len(orders), : block.rows] = orders
         laid[: len(orders), block.rows :] = orders[:, -1:]
         origin = (batches, self._seed_now(), epoch)
-        placed = Placed(data, K.array(laid), laid[0], capacity, ahead, 0, len(orders), origin)
+        placed = Placed(block, data, K.array(laid), laid[0], capacity, ahead, 0, len(orders), origin)
         if batches.resident and (ahead > 1 or block.order is None):
             self._on_device["orders"] = placed
         return placed
@@ -442,6 +449,7 @@ class Running:
 class Placed(NamedTuple):
     """A block on the device."""
 
+    block: Any
     data: Any
     orders: Any  # row numbers of each step, by epoch, filled up to whole batches
     rows: Any  # those of the first epoch, as NumPy array

@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 
 from keraunos.backend.engine import Engine
-from keraunos.backend.jax import kernels
+from keraunos.backend.jax import kernels, products
 from keraunos.backend.spec import TensorSpec
 from keraunos.utils import tree
 from keraunos.utils.config import floatx, home
@@ -194,7 +194,8 @@ class JaxEngine(Engine):
 
     # --- products ----------------------------------------------------------------
 
-    matmul = staticmethod(jnp.matmul)
+    matmul = staticmethod(products.matmul)
+    carried_transposed = staticmethod(products.carried_transposed)
     einsum = staticmethod(jnp.einsum)
     conv = staticmethod(kernels.conv)
     max_pool = staticmethod(kernels.max_pool)
@@ -229,7 +230,10 @@ class JaxEngine(Engine):
                 for leaf in tree.leaves(args)
                 if leaf is not None
             ]
-            signature = (jax.tree.structure(args), *((leaf.shape, leaf.dtype, getattr(leaf, 'weak_type', False)) for leaf in leaves))
+            signature = (
+                jax.tree.structure(args),
+                *((leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)) for leaf in leaves),
+            )
             if signature not in programs:
                 flat, form = _flat(lambda arguments: function(*arguments), args)
                 program = self._compiled(jax.jit(flat).lower(leaves))

@@ -111,9 +111,7 @@ class CallbackList(Callback):
         """Whether any callback but the history sees the epochs begin or end."""
         own = (callback for callback in self.callbacks if type(callback) is not History)
         return any(
-            overrides(callback, hook)
-            if isinstance(callback, Callback)
-            else hasattr(callback, hook)
+            overrides(callback, hook) if isinstance(callback, Callback) else hasattr(callback, hook)
             for callback in own
             for hook in ("on_epoch_begin", "on_epoch_end")
         )
