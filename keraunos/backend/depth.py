@@ -21,6 +21,7 @@ _depth: contextvars.ContextVar[Depth] = contextvars.ContextVar("depth", default=
 # Verbs that hand their function values which must not leave it, and whether it runs many times.
 VERBS = {
     "scan": True,
+    "recurrence": True,
     "loop": True,
     "fori_loop": True,
     "vectorize": True,

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keraunos.utils.config import epsilon, floatx
@@ -574,6 +574,46 @@ class DerivedOperations:
     def fori_loop(self, lower: Any, upper: Any, body_fun: Any, init_val: Any) -> Any:
         """``value = body_fun(i, value)`` for ``i`` from ``lower`` to ``upper``."""
         return self.loop(body_fun, init_val, lower, upper)
+
+    def recurrence(
+        self,
+        cell: Callable[..., Any],
+        kernel: Tensor,
+        inputs: Tensor,
+        states: Sequence[Tensor],
+        extras: Tensor | None = None,
+        bias: Tensor | None = None,
+        mask: Tensor | None = None,
+        every: bool = False,
+        reverse: bool = False,
+        unroll: int | bool = 1,
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """A scan in which only the first state goes through a product: the last states, and the first of each step.
+
+        At each step ``states = cell(sums, sides, states)``, all three lists of matrices ``(rows, units)``. ``sums``
+        are the equal parts of ``x + states[0] @ kernel + bias``, where ``x`` is the row of ``inputs``, whose first
+        axis is time, and zero beyond its width; ``sides`` are those of the row of ``extras``. Where the row of
+        ``mask`` is false, states stay. Without ``every`` the second result is ``None``.
+        ``cell`` is elementwise, and returns states of the types that it takes.
+        """
+        units = self.shape(states[0])[-1]
+
+        def parts(x: Any) -> list[Any]:
+            return [] if x is None else self.split(x, self.shape(x)[-1] // units, -1)
+
+        def step(states: Any, row: Any) -> Any:
+            products = self.matmul(states[0], kernel)
+            sums = parts(products if bias is None else products + bias)
+            given = parts(row["x"])
+            sums = [x + y for x, y in zip(given, sums, strict=False)] + sums[len(given) :]
+            new = list(cell(sums, parts(row["extras"]), states))
+            if mask is not None:
+                valid = self.expand_dims(row["mask"], -1)
+                new = [self.where(valid, n, old) for n, old in zip(new, states, strict=True)]
+            return new, new[0] if every else None
+
+        rows = {"x": inputs, "extras": extras, "mask": mask}
+        return self.scan(step, list(states), rows, reverse=reverse, unroll=unroll)
 
     def vectorized_map(self, function: Any, elements: Any) -> Any:
         """Function mapped over the first axis of ``elements``."""

@@ -265,6 +265,18 @@ def _run(
             last, inputs, final = _run(inner, inputs, own, mask, training, every=whole, zeros=zeros, how=how)
             finals.append(final)
         return last, inputs, finals
+    if isinstance(cell, GatedCell) and type(cell).call is GatedCell.call and cell.combines(training):
+
+        def turn(sums: Any, sides: Any, states: Any) -> Any:
+            new = cell.combine(sums, sides, states)
+            return _alike(cell, (new, new[0]), (states, states[0]))[0]
+
+        projected, extras = cell.aside(cell.projected(inputs, training)[0])
+        kernel, bias = cell.recurrent_kernel.value, cell.recurrent_bias()
+        states, outputs = K.recurrence(turn, kernel, projected, states, extras, bias, mask, every, **how)
+        if every and zeros and mask is not None:
+            outputs = K.where(K.expand_dims(mask, -1), outputs, K.zeros_like(outputs))
+        return states[0], outputs, states
     inputs, step = _ready(cell, inputs, training)
     xs = (inputs,) if mask is None else (inputs, mask)
 
@@ -351,7 +363,8 @@ def _shapes_text(shapes: Sequence[tuple[int, ...]]) -> str:
 class GatedCell(Layer):
     """What the built-in cells share: weights of all gates side by side, and dropout that is the same at every step.
 
-    A cell defines ``over_time``: what does not depend on the state is computed there for all steps at once.
+    What does not depend on the state is ``projected`` for all steps at once. A cell defines ``combine``; one whose
+    step is more than that and a product of the state defines ``over_time``.
     """
 
     batch_coupled = False
@@ -397,9 +410,47 @@ class GatedCell(Layer):
         new_states, output = step(_listed(states), projected)
         return output, new_states if isinstance(states, (list, tuple)) else new_states[0]
 
-    def over_time(self, inputs: Any, training: Any) -> tuple[Any, Step]:
+    def combines(self: Any, training: Any) -> bool:
+        """Whether a step is ``combine`` and nothing more: no gate sees the state through a mask of its own."""
+        return not (training and self.recurrent_dropout)
+
+    def combine(self, sums: list[Any], sides: list[Any], states: list[Any]) -> list[Any]:
+        """New states from the sums of projected inputs and products of the state, by gate, and from what was aside."""
+        raise ArgumentError(
+            f"{self.name}: the class {type(self).__name__} defines no combine(sums, sides, states) and no "
+            "over_time(inputs, training)."
+        )
+
+    def aside(self, projected: Any) -> tuple[Any, Any]:
+        """The projected inputs that are added to the products of the state, and those that are not."""
+        return projected, None
+
+    def recurrent_bias(self) -> Any:
+        """What is added to the products of the state, or ``None``."""
+        return None
+
+    def projected(self: Any, inputs: Any, training: Any) -> tuple[Any, Any]:
+        """Inputs of all steps through the kernel, and the dropout masks of the state."""
+        masks, state_masks = self.noise(inputs, training)
+        projected = _through(inputs, self.kernel, masks)
+        if self.bias is not None:
+            projected = projected + (self.bias if self.recurrent_bias() is None else self.bias.value[0])
+        return projected, state_masks
+
+    def over_time(self: Any, inputs: Any, training: Any) -> tuple[Any, Step]:
         """Inputs of all steps through the kernel, and a step that takes one of them."""
-        raise ArgumentError(f"{self.name}: the class {type(self).__name__} defines no over_time(inputs, training).")
+        projected, state_masks = self.projected(inputs, training)
+        kernel, bias = self.recurrent_kernel.value, self.recurrent_bias()
+
+        def step(states: list[Any], x: Any) -> tuple[list[Any], Any]:
+            sums = _through(states[0], kernel, state_masks)
+            sums = _parts(sums if bias is None else sums + bias, self.units)
+            x, extras = (_parts(part, self.units) for part in self.aside(x))
+            sums = [a + b for a, b in zip(x, sums, strict=False)] + sums[len(x) :]
+            new = self.combine(sums, extras, states)
+            return new, new[0]
+
+        return projected, step
 
     def noise(self: Any, inputs: Any, training: Any) -> tuple[Any, Any]:
         """Dropout masks of inputs and state, one for each gate; ``None`` where nothing is dropped."""
@@ -436,6 +487,10 @@ def _through(x: Any, kernel: Any, masks: Any) -> Any:
     gates = K.shape(masks)[0]
     parts = zip(range(gates), K.split(kernel, gates, axis=1), strict=True)
     return K.concatenate([K.matmul(x * masks[gate], part) for gate, part in parts], axis=-1)
+
+
+def _parts(x: Any, units: int) -> list[Any]:
+    return [] if x is None else K.split(x, K.shape(x)[-1] // units, axis=-1)
 
 
 @LAYERS.register()
@@ -480,18 +535,8 @@ class SimpleRNNCell(GatedCell):
     recurrent_dropout: Rate = 0.0
     seed: int | None = None
 
-    def over_time(self, inputs: Any, training: Any) -> tuple[Any, Step]:
-        masks, state_masks = self.noise(inputs, training)
-        recurrent_kernel = self.recurrent_kernel.value
-        projected = _through(inputs, self.kernel, masks)
-        if self.bias is not None:
-            projected = projected + self.bias
-
-        def step(states: list[Any], x: Any) -> tuple[list[Any], Any]:
-            h = self.activation(x + _through(states[0], recurrent_kernel, state_masks))
-            return [h], h
-
-        return projected, step
+    def combine(self, sums: list[Any], sides: list[Any], states: list[Any]) -> list[Any]:
+        return [self.activation(sums[0])]
 
 
 @LAYERS.register()
@@ -557,21 +602,10 @@ class LSTMCell(GatedCell):
 
         return self.add_weight("bias", shape, initializer=with_open_forget_gate if self.unit_forget_bias else None)
 
-    def over_time(self, inputs: Any, training: Any) -> tuple[Any, Step]:
-        masks, state_masks = self.noise(inputs, training)
-        recurrent_kernel = self.recurrent_kernel.value
-        projected = _through(inputs, self.kernel, masks)
-        if self.bias is not None:
-            projected = projected + self.bias
-
-        def step(states: list[Any], x: Any) -> tuple[list[Any], Any]:
-            h, c = states
-            i, f, g, o = K.split(x + _through(h, recurrent_kernel, state_masks), 4, axis=-1)
-            c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(g)
-            h = self.recurrent_activation(o) * self.activation(c)
-            return [h, c], h
-
-        return projected, step
+    def combine(self, sums: list[Any], sides: list[Any], states: list[Any]) -> list[Any]:
+        i, f, g, o = sums
+        c = self.recurrent_activation(f) * states[1] + self.recurrent_activation(i) * self.activation(g)
+        return [self.recurrent_activation(o) * self.activation(c), c]
 
 
 @LAYERS.register()
@@ -629,32 +663,35 @@ class GRUCell(GatedCell):
     def add_bias(self, shape: tuple[int, ...]) -> Variable:
         return super().add_bias((2, *shape) if self.reset_after else shape)
 
+    def recurrent_bias(self) -> Any:
+        return self.bias.value[1] if self.reset_after and self.bias is not None else None
+
+    def combines(self, training: Any) -> bool:
+        return self.reset_after and super().combines(training)
+
+    def aside(self, projected: Any) -> tuple[Any, Any]:
+        # The reset gate is a factor of the candidate's product alone.
+        return tuple(K.split(projected, [2 * self.units], axis=-1))
+
+    def combine(self, sums: list[Any], sides: list[Any], states: list[Any]) -> list[Any]:
+        z, r = self.recurrent_activation(sums[0]), self.recurrent_activation(sums[1])
+        return [z * states[0] + (1 - z) * self.activation(sides[0] + r * sums[2])]
+
     def over_time(self, inputs: Any, training: Any) -> tuple[Any, Step]:
-        masks, state_masks = self.noise(inputs, training)
-        bias = None if self.bias is None else self.bias.value
-        recurrent_bias = 0 if bias is None or not self.reset_after else bias[1]
+        if self.reset_after:
+            return super().over_time(inputs, training)
+        projected, state_masks = self.projected(inputs, training)
         gate_kernel, kernel = K.split(self.recurrent_kernel.value, [2 * self.units], axis=1)
         gate_masks, mask = (None, None) if state_masks is None else (state_masks[:2], state_masks[2:])
-        projected = _through(inputs, self.kernel, masks)
-        if bias is not None:
-            projected = projected + (bias[0] if self.reset_after else bias)
 
         def step(states: list[Any], x: Any) -> tuple[list[Any], Any]:
             h = states[0]
             x_gates, x_candidate = K.split(x, [2 * self.units], axis=-1)
-            if self.reset_after:
-                of_state = _through(h, recurrent_kernel, state_masks) + recurrent_bias
-                of_gates, of_candidate = K.split(of_state, [2 * self.units], axis=-1)
-                z, r = K.split(self.recurrent_activation(x_gates + of_gates), 2, axis=-1)
-                candidate = r * of_candidate
-            else:
-                gates = x_gates + _through(h, gate_kernel, gate_masks)
-                z, r = K.split(self.recurrent_activation(gates), 2, axis=-1)
-                candidate = _through(r * h, kernel, mask)
-            h = z * h + (1 - z) * self.activation(x_candidate + candidate)
+            gates = x_gates + _through(h, gate_kernel, gate_masks)
+            z, r = K.split(self.recurrent_activation(gates), 2, axis=-1)
+            h = z * h + (1 - z) * self.activation(x_candidate + _through(r * h, kernel, mask))
             return [h], h
 
-        recurrent_kernel = self.recurrent_kernel.value
         return projected, step
 
 

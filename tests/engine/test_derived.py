@@ -439,6 +439,94 @@ def test_loops_under_keras_names(engine):
     assert_matches(engine, engine.vectorized_map(engine.sum, engine.array(CUBE)), CUBE.sum((1, 2)))
 
 
+STEPS, ROWS, UNITS = 5, 3, 4
+RECURRENT = {
+    "kernel": 0.7 * RNG.normal(size=(UNITS, 3 * UNITS)),
+    "inputs": RNG.normal(size=(STEPS, ROWS, 2 * UNITS)),
+    "extras": RNG.normal(size=(STEPS, ROWS, UNITS)),
+    "bias": RNG.normal(size=(3 * UNITS,)),
+    "first": RNG.normal(size=(ROWS, UNITS)),
+    "second": RNG.normal(size=(ROWS, UNITS)),
+    "slope": np.asarray(1.3),
+}
+VALID = RNG.integers(0, 2, (STEPS, ROWS)).astype(bool)
+
+
+def gates(of, slope):
+    """A cell of two states and three sums, one of them beyond the inputs, with a number from outside."""
+
+    def cell(sums: Any, sides: Any, states: Any) -> Any:
+        other = of.tanh(sums[1]) * states[1] + of.sin(sums[0]) * sides[0] * slope
+        return [of.tanh(other) * of.cos(sums[2]), other]
+
+    return cell
+
+
+def recurrence_by_hand(values, mask, reverse):
+    firsts, states = np.zeros((STEPS, ROWS, UNITS)), [values["first"], values["second"]]
+    cell = gates(np, values["slope"])
+    for t in reversed(range(STEPS)) if reverse else range(STEPS):
+        sums = states[0] @ values["kernel"] + values["bias"]
+        sums[:, : 2 * UNITS] += values["inputs"][t]
+        new = cell(np.split(sums, 3, -1), [values["extras"][t]], states)
+        states = new if mask is None else [np.where(mask[t][:, None], n, o) for n, o in zip(new, states, strict=True)]
+        firsts[t] = states[0]
+    return states, firsts
+
+
+@about("recurrence")
+@pytest.mark.parametrize("unroll", [1, 2])
+@pytest.mark.parametrize("every", [True, False])
+@pytest.mark.parametrize("reverse", [True, False])
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_recurrence_and_its_gradient(engine, masked, reverse, every, unroll):
+    mask = VALID if masked else None
+    weights = np.random.default_rng(2).normal(size=(STEPS + 2, ROWS, UNITS)).astype("float32")
+
+    def weighed(states: Any, firsts: Any, of: Any) -> Any:
+        parts = [of.sum(state * of.array(weight)) for state, weight in zip(states, weights, strict=False)]
+        return sum(parts) + (of.sum(firsts * of.array(weights[2:])) if every else 0)
+
+    def objective(values: Any) -> Any:
+        valid = None if mask is None else engine.array(mask)
+        states = [values["first"], values["second"]]
+        found = engine.recurrence(
+            gates(engine, values["slope"]), values["kernel"], values["inputs"], states, values["extras"],
+            values["bias"], valid, every, reverse, unroll,
+        )  # fmt: skip
+        return weighed(*found, engine), found
+
+    def by_hand(values: Any) -> float:
+        return float(weighed(*recurrence_by_hand(values, mask, reverse), np))
+
+    tensors = {name: engine.array(value) for name, value in RECURRENT.items()}
+    (_, (states, firsts)), gradient = engine.value_and_gradient(objective)(tensors)
+    wanted_states, wanted = recurrence_by_hand(RECURRENT, mask, reverse)
+    assert_matches(engine, list(states), wanted_states)
+    if every:
+        assert_matches(engine, firsts, wanted)
+    else:
+        assert firsts is None
+    for name, value in RECURRENT.items():
+        direction = np.random.default_rng(3).normal(size=value.shape)
+        moved = [by_hand({**RECURRENT, name: value + step * direction}) for step in (1e-5, -1e-5)]
+        slope = np.sum(engine.to_numpy(gradient[name]).astype("float64") * direction)
+        np.testing.assert_allclose(slope, (moved[0] - moved[1]) / 2e-5, rtol=1e-3, atol=1e-3, err_msg=name)
+
+
+def test_a_recurrence_needs_no_bias_extras_or_steps(engine):
+    kernel, states = engine.array(np.eye(UNITS, dtype="float32")), [engine.ones((ROWS, UNITS))]
+
+    def cell(sums: Any, sides: Any, states: Any) -> Any:
+        assert sides == []
+        return [sums[0] * 2]
+
+    for steps in (0, 3):
+        last, firsts = engine.recurrence(cell, kernel, engine.zeros((steps, ROWS, UNITS)), states, every=True)
+        assert_matches(engine, last[0], np.full((ROWS, UNITS), 2.0**steps))
+        assert engine.shape(firsts) == (steps, ROWS, UNITS)
+
+
 def test_kinks_and_far_values_have_finite_gradients(engine):
     for name in ACTIVATIONS:
         _, gradient = engine.value_and_gradient(lambda x, name=name: (engine.sum(getattr(engine, name)(x)), None))(

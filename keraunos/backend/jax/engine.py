@@ -15,6 +15,7 @@ from jax import lax
 
 from keraunos.backend.engine import Engine
 from keraunos.backend.jax import kernels, products
+from keraunos.backend.jax.recurrence import recurrence
 from keraunos.backend.spec import TensorSpec
 from keraunos.utils import tree
 from keraunos.utils.config import floatx, home
@@ -170,6 +171,14 @@ class JaxEngine(Engine):
     def concatenate(self, xs: Sequence[Any], axis: int = 0) -> Any:
         return jnp.concatenate(xs, axis)
 
+    def split(self, x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+        size = np.shape(x)[axis]
+        if not isinstance(indices_or_sections, int) or not indices_or_sections or size % indices_or_sections:
+            return super().split(x, indices_or_sections, axis)
+        # The gradient of equal parts is one joining; that of slices pads each with zeros and adds them all
+        # (4 of the 39 ms of a step of an LSTM with 80 steps, batch 32 and 128 units).
+        return jnp.split(jnp.asarray(x), indices_or_sections, axis)
+
     def pad(self, x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
         if mode == "constant":
             return jnp.pad(x, pad_width, constant_values=0 if constant_values is None else constant_values)
@@ -277,6 +286,8 @@ class JaxEngine(Engine):
 
         carry, ys = lax.scan(step, _bare(init), _bare(xs), length=length, reverse=reverse, unroll=unroll)
         return _filled(carry_form, carry), _filled(y_form[0], ys)
+
+    recurrence = staticmethod(recurrence)
 
     def cond(self, pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], *args: Any) -> Any:
         return lax.cond(pred, true_fn, false_fn, *args)
