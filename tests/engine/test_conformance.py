@@ -532,6 +532,59 @@ def test_keys_folded_with_different_numbers_are_independent(engine):
     np.testing.assert_array_equal(engine.to_numpy(again), drawn[1])
 
 
+def masks(engine: Any, count: int = 64, shape: tuple[int, ...] = (32, 64)) -> np.ndarray:
+    """Uniform numbers as the layers of a model get them: by seed, step, and number of the request in the step."""
+
+    def draw(seed: Any, step: Any, number: Any) -> Any:
+        key = engine.fold_in(engine.fold_in(engine.random_key(seed), step), number)
+        return engine.random_uniform(key, shape)
+
+    run = engine.compile(lambda seed, step, number: draw(seed, step, number))
+    drawn = [[engine.to_numpy(run(np.uint32(5), np.uint32(i), np.uint32(j))) for j in (1, 2)] for i in range(count)]
+    return np.asarray(drawn, "float64")  # (step, layer, row, column)
+
+
+def surprise(counts: Any) -> float:
+    """By how many deviations the chi-squared statistic of counts of equally likely cases misses its mean."""
+    counts = np.asarray(counts, "float64").ravel()
+    expected, freedom = counts.sum() / counts.size, counts.size - 1
+    return float((np.sum((counts - expected) ** 2 / expected) - freedom) / np.sqrt(2 * freedom))
+
+
+def test_uniform_numbers_fill_all_cells_alike(engine):
+    """Single numbers, and pairs of neighbours in a row, in a column, in two layers and in two steps."""
+    drawn = masks(engine)
+    assert abs(surprise(np.bincount((drawn * 256).astype(int).ravel(), minlength=256))) < 4
+    # The last digits are as random as the first.
+    assert abs(surprise(np.bincount((drawn * 2**23).astype(int).ravel() % 256, minlength=256))) < 4
+    for axis in range(4):
+        one, next_one = (np.moveaxis(drawn, axis, 0)[rows] for rows in (slice(None, -1), slice(1, None)))
+        pairs = (one * 16).astype(int) * 16 + (next_one * 16).astype(int)
+        assert abs(surprise(np.bincount(pairs.ravel(), minlength=256))) < 4, axis
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
+def test_dropout_masks_have_their_mean_and_variance_and_nothing_in_common(engine, rate):
+    kept = (masks(engine) >= rate) - (1 - rate)
+    scale = np.sqrt(rate * (1 - rate))
+    assert abs(kept.mean()) < 4 * scale / np.sqrt(kept.size)
+    # Each column's count over all rows and steps is binomial: neither too even nor too uneven.
+    for axes in ((0, 1, 2), (0, 1, 3), (2, 3)):
+        sums = kept.sum(axes) / scale / np.sqrt(np.prod([kept.shape[axis] for axis in axes]))
+        assert abs(sums.var() - 1) < 5 * np.sqrt(2 / sums.size), axes
+    for axis in range(4):
+        for lag in {1, kept.shape[axis] // 2}:
+            one, other = np.moveaxis(kept, axis, 0)[:-lag], np.moveaxis(kept, axis, 0)[lag:]
+            assert abs((one * other).mean()) < 4.5 * scale**2 / np.sqrt(one.size), (axis, lag)
+
+
+def test_numbers_of_half_precision_stay_below_one(engine):
+    drawn = engine.to_numpy(engine.random_uniform(engine.random_key(2), (200, 500), "float16")).astype("float64")
+    assert drawn.min() >= 0
+    assert drawn.max() < 1
+    assert abs(drawn.mean() - 0.5) < 0.005
+
+
 def test_keys_may_be_computed_and_carried(engine):
     def draws(seed: Any) -> Any:
         def body(number: Any, carry: Any) -> Any:

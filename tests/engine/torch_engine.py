@@ -288,7 +288,8 @@ class TorchEngine(Engine):
         return _mixed(int(key), int(number) + 1)
 
     def random_uniform(self, key: Any, shape: Any, dtype: str | None = None) -> Any:
-        return _tensor(_generator(key).random(tuple(shape), "float32"), dtype or floatx())
+        drawn = _tensor(_generator(key).random(tuple(shape), "float32"), dtype or floatx())
+        return drawn.clamp_max(1 - torch.finfo(drawn.dtype).eps / 2)  # a shorter type may have rounded up to 1
 
     def random_normal(self, key: Any, shape: Any, dtype: str | None = None) -> Any:
         return _tensor(_generator(key).standard_normal(tuple(shape), "float32"), dtype or floatx())

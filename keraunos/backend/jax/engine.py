@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 
 from keraunos.backend.engine import Engine
-from keraunos.backend.jax import kernels, products
+from keraunos.backend.jax import kernels, products, random
 from keraunos.backend.jax.recurrence import recurrence
 from keraunos.backend.spec import TensorSpec
 from keraunos.utils import tree
@@ -219,10 +219,10 @@ class JaxEngine(Engine):
         return jax.random.fold_in(key, number)
 
     def random_uniform(self, key: Any, shape: Sequence[int], dtype: str | None = None) -> Any:
-        return jax.random.uniform(key, tuple(shape), dtype or floatx())
+        return random.uniform(key, shape, dtype or floatx())
 
     def random_normal(self, key: Any, shape: Sequence[int], dtype: str | None = None) -> Any:
-        return jax.random.normal(key, tuple(shape), dtype or floatx())
+        return random.normal(key, shape, dtype or floatx())
 
     # --- verbs -------------------------------------------------------------------
 
