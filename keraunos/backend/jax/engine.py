@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 
 from keraunos.backend.engine import Engine
-from keraunos.backend.jax import kernels, products, random
+from keraunos.backend.jax import convolution, pooling, products, random
 from keraunos.backend.jax.recurrence import recurrence
 from keraunos.backend.spec import TensorSpec
 from keraunos.utils import tree
@@ -22,6 +22,12 @@ from keraunos.utils.config import floatx, home
 
 # Compiled programs kept in memory; an identical program (k-fold, rebuilt models) is not compiled again.
 _PROGRAMS_KEPT = 256
+
+# XLA hands operations of a CPU program to its YNNPACK library. Matrix products and sums gain by it, but its
+# convolution runs on one thread: 80 to 100 ms for 32 to 64 channels on 26x26 images, against 15 ms for Eigen's.
+_COMPILER_OPTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
+}
 
 
 class JaxEngine(Engine):
@@ -206,9 +212,9 @@ class JaxEngine(Engine):
     matmul = staticmethod(products.matmul)
     carried_transposed = staticmethod(products.carried_transposed)
     einsum = staticmethod(jnp.einsum)
-    conv = staticmethod(kernels.conv)
-    max_pool = staticmethod(kernels.max_pool)
-    average_pool = staticmethod(kernels.average_pool)
+    conv = staticmethod(convolution.conv)
+    max_pool = staticmethod(pooling.max_pool)
+    average_pool = staticmethod(pooling.average_pool)
 
     # --- random numbers ----------------------------------------------------------
 
@@ -256,7 +262,7 @@ class JaxEngine(Engine):
         key = hashlib.sha256(lowered.as_text().encode()).hexdigest()
         program = self._programs.pop(key, None)
         if program is None:
-            program = lowered.compile()
+            program = lowered.compile(compiler_options=_COMPILER_OPTIONS if jax.default_backend() == "cpu" else None)
         self._programs[key] = program
         if len(self._programs) > _PROGRAMS_KEPT:
             self._programs.popitem(last=False)
