@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from keraunos.backend.jax.windows import Pads, channels_last, padded, padding_of, per_axis, shifted, sizes_after
+from keraunos.backend.jax.windows import Pads, channels_last, padded, padding_of, per_axis, shifted
 from keraunos.utils.errors import ShapeError
 
 Axes = tuple[int, ...]

@@ -1,8 +1,10 @@
 """Every primitive and verb of the protocol in terms of JAX."""
 
+import ctypes
 import hashlib
 import os
 import platform
+import sys
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -29,6 +31,9 @@ _COMPILER_OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
 }
 
+# Numbers of glibc's malloc.h: M_ARENA_MAX, M_MMAP_MAX and M_TRIM_THRESHOLD.
+_MALLOC_OPTIONS = {-8: 1, -4: 0, -1: 1 << 30}
+
 
 class JaxEngine(Engine):
     """The protocol on JAX, for CPU and accelerators."""
@@ -37,6 +42,7 @@ class JaxEngine(Engine):
 
     def __init__(self) -> None:
         self._programs: OrderedDict[str, Any] = OrderedDict()
+        _keep_freed_memory()
         _use_persistent_cache()
 
     # --- conversion and creation -------------------------------------------------
@@ -378,6 +384,20 @@ def _use_persistent_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep up to a gibibyte that was freed, for the next compiled call to use.
+
+    Otherwise every call gets its working memory anew from the kernel, a page
+    at a time: 24,000 page faults a step for a convnet with 100 MB of it, 35 of
+    its 150 ms. Threads share one heap, as what one frees another needs; so
+    this must come before JAX starts its own.
+    """
+    if sys.platform == "linux":
+        tune = getattr(ctypes.CDLL(None), "mallopt", None)  # not in every C library
+        for option, value in _MALLOC_OPTIONS.items() if tune is not None else ():
+            tune(option, value)
 
 
 def _processor_features() -> str:

@@ -13,6 +13,7 @@ Pads = tuple[tuple[int, int], ...]
 
 
 def per_axis(value: int | Sequence[int], rank: int) -> tuple[int, ...]:
+    """A number for each axis."""
     return (value,) * rank if isinstance(value, int) else tuple(value)
 
 
@@ -30,12 +31,14 @@ def padding_of(padding: Any, sizes: Sequence[int], window: Sequence[int], stride
 
 
 def padded(inputs: Any, pads: Pads, fill: Any = 0) -> Any:
+    """The inputs with entries added around the spatial axes, or taken away where a number is negative."""
     if not any(map(any, pads)):
         return inputs
     return lax.pad(inputs, jnp.asarray(fill, inputs.dtype), [(0, 0, 0), *((a, b, 0) for a, b in pads), (0, 0, 0)])
 
 
 def sizes_after(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
+    """How many positions a window has on each axis."""
     return tuple(
         (size - (w - 1) * d - 1) // s + 1 for size, w, s, d in zip(sizes, window, strides, dilation, strict=True)
     )
