@@ -30,6 +30,7 @@ VERBS = {
     "cond": False,
     "value_and_gradient": False,
     "compile": False,
+    "specialize": False,
     "abstract": False,
 }
 

@@ -435,6 +435,13 @@ class Engine(DerivedOperations, ABC):
         numbers among the arguments are converted.
         """
 
+    def specialize(self, function: Callable[[Any], Any], tensors: Any) -> Callable[[Any], Any]:
+        """Function of a list of tensors that computes the same list, compiled for tensors like these and no others.
+
+        It is called with no more ado: shapes and dtypes are the caller's affair. Arrays of NumPy may stand for tensors.
+        """
+        return self.compile(function)
+
     @abstractmethod
     def loop(self, body: Callable[[Tensor, Any], Any], carry: Any, start: Any, stop: Any) -> Any:
         """``carry = body(i, carry)`` for ``i`` from ``start`` to ``stop``; both may be computed."""

@@ -70,6 +70,10 @@ class Plan:
     def _trainable(self) -> list[Any]:
         return [holder.trainable for holder in (*self._moving, *self._fixed) if isinstance(holder, Variable)]
 
+    def variables(self) -> list[Variable]:
+        """The Variables that a program may change, then those that it only reads."""
+        return [holder for holder in (*self._moving, *self._fixed) if isinstance(holder, Variable)]
+
     def take(self) -> tuple[list[Any], list[Any]]:
         """Present values: of what a program changes, and of what it only reads."""
         moving = [v.concrete if isinstance(v, Variable) else np.float32(v()) for v in self._moving]

@@ -55,6 +55,10 @@ class JaxEngine(Engine):
     def __init__(self) -> None:
         self._programs: OrderedDict[str, Any] = OrderedDict()
         _keep_freed_memory()
+
+        # Nothing else is done while a program runs, so it runs in the thread that calls it: to hand a small one to
+        # another thread costs 2 to 10 µs (measured for one row of a network of 784-10: 22 against 13 µs).
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
         _use_persistent_cache()
 
     # --- conversion and creation -------------------------------------------------
@@ -281,6 +285,9 @@ class JaxEngine(Engine):
             return _filled(form, program(leaves))
 
         return call
+
+    def specialize(self, function: Callable[[Any], Any], tensors: Any) -> Callable[[Any], Any]:
+        return self._compiled(jax.jit(function).lower(list(tensors)))  # type: ignore[no-any-return]
 
     def _compiled(self, lowered: Any) -> Any:
         key = hashlib.sha256(lowered.as_text().encode()).hexdigest()
