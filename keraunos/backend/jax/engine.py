@@ -1,11 +1,6 @@
 """Every primitive and verb of the protocol in terms of JAX."""
 
-import ctypes
 import hashlib
-import os
-import platform
-import sys
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,23 +12,14 @@ from jax import lax
 
 from keraunos.backend.depth import depth
 from keraunos.backend.engine import Engine
-from keraunos.backend.jax import convolution, pooling, products, random
+from keraunos.backend.jax import convolution, options, pooling, products, programs, random
 from keraunos.backend.jax.recurrence import recurrence
 from keraunos.backend.spec import TensorSpec
 from keraunos.utils import tree
-from keraunos.utils.config import floatx, home
+from keraunos.utils.config import floatx
 
 # Compiled programs kept in memory; an identical program (k-fold, rebuilt models) is not compiled again.
 _PROGRAMS_KEPT = 256
-
-# XLA hands operations of a CPU program to its YNNPACK library. Matrix products and sums gain by it, but its
-# convolution runs on one thread: 80 to 100 ms for 32 to 64 channels on 26x26 images, against 15 ms for Eigen's.
-_COMPILER_OPTIONS = {
-    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
-}
-
-# Numbers of glibc's malloc.h: M_ARENA_MAX, M_MMAP_MAX and M_TRIM_THRESHOLD.
-_MALLOC_OPTIONS = {-8: 1, -4: 0, -1: 1 << 30}
 
 # NumPy arrays that become tensors without a compiled program, by their type and the type asked for. JAX's own way
 # (``jnp.asarray``) compiles one for every shape, 10 to 30 ms each; where it converts, NumPy must give the same numbers.
@@ -54,12 +40,8 @@ class JaxEngine(Engine):
 
     def __init__(self) -> None:
         self._programs: OrderedDict[str, Any] = OrderedDict()
-        _keep_freed_memory()
-
-        # Nothing else is done while a program runs, so it runs in the thread that calls it: to hand a small one to
-        # another thread costs 2 to 10 µs (measured for one row of a network of 784-10: 22 against 13 µs).
-        jax.config.update("jax_cpu_enable_async_dispatch", False)
-        _use_persistent_cache()
+        options.apply()
+        self._folder = programs.use_folder()
 
     # --- conversion and creation -------------------------------------------------
 
@@ -265,7 +247,7 @@ class JaxEngine(Engine):
     # models that differ only in names share one program.
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        programs: dict[Any, tuple[Any, Any]] = {}
+        known: dict[Any, tuple[Any, Any]] = {}
 
         def call(*args: Any) -> Any:
             leaves = [
@@ -277,11 +259,11 @@ class JaxEngine(Engine):
                 jax.tree.structure(args),
                 *((leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)) for leaf in leaves),
             )
-            if signature not in programs:
+            if signature not in known:
                 flat, form = _flat(lambda arguments: function(*arguments), args)
                 program = self._compiled(jax.jit(flat).lower(leaves))
-                programs[signature] = (program, form[0])
-            program, form = programs[signature]
+                known[signature] = (program, form[0])
+            program, form = known[signature]
             return _filled(form, program(leaves))
 
         return call
@@ -293,7 +275,7 @@ class JaxEngine(Engine):
         key = hashlib.sha256(lowered.as_text().encode()).hexdigest()
         program = self._programs.pop(key, None)
         if program is None:
-            program = lowered.compile(compiler_options=_COMPILER_OPTIONS if jax.default_backend() == "cpu" else None)
+            program = programs.compiled(lowered, self._folder)
         self._programs[key] = program
         if len(self._programs) > _PROGRAMS_KEPT:
             self._programs.popitem(last=False)
@@ -398,45 +380,3 @@ def _axes(axis: Any) -> Any:
 
 def _holds_tensors(x: Any) -> bool:
     return any(isinstance(leaf, jax.Array) for leaf in tree.leaves(x))
-
-
-def _use_persistent_cache() -> None:
-    """Keep compiled programs on disk, apart for each JAX release and each kind of processor.
-
-    Programs for a CPU contain its instruction set, so a folder shared by
-    machines (a home folder on a network) must not mix them.
-    """
-    if os.environ.get("KERAUNOS_COMPILATION_CACHE", "1") == "0" or jax.config.jax_compilation_cache_dir:
-        return
-    processor = hashlib.sha256(f"{platform.machine()} {_processor_features()}".encode()).hexdigest()[:12]
-    folder = home() / "programs" / f"jax-{jax.__version__}-{processor}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library keep up to a gibibyte that was freed, for the next compiled call to use.
-
-    Otherwise every call gets its working memory anew from the kernel, a page
-    at a time: 24,000 page faults a step for a convnet with 100 MB of it, 35 of
-    its 150 ms. Threads share one heap, as what one frees another needs; so
-    this must come before JAX starts its own.
-    """
-    if sys.platform == "linux":
-        tune = getattr(ctypes.CDLL(None), "mallopt", None)  # not in every C library
-        for option, value in _MALLOC_OPTIONS.items() if tune is not None else ():
-            tune(option, value)
-
-
-def _processor_features() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            return next((line for line in file if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        return platform.processor()
