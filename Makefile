@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+BENCH_VENV ?= .venv-bench
 JOBS ?= 2
 PY := $(VENV)/bin/python
 export KERAS_BACKEND := jax
@@ -38,11 +39,12 @@ docs: $(VENV)/.dev-ready
 	$(PY) -m pytest -q tests/test_docs.py
 	$(PY) docs/build.py build/docs
 
-bench: $(VENV)/.dev-ready
-	$(PY) benchmarks/run.py $(ARGS)
+# The contestants need an environment of their own: TensorFlow and Flax must not decide what the others here get.
+bench: $(BENCH_VENV)/.ready
+	$(BENCH_VENV)/bin/python benchmarks/run.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) build .cache .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(BENCH_VENV) build .cache .pytest_cache .mypy_cache .ruff_cache *.egg-info
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Keraunos needs Python 3.11 or newer, and \
@@ -57,3 +59,8 @@ $(VENV)/.demo-ready: pyproject.toml | $(PY)
 $(VENV)/.dev-ready: pyproject.toml | $(PY)
 	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.demo-ready
+
+$(BENCH_VENV)/.ready: pyproject.toml benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e . -r benchmarks/requirements.txt
+	@touch $@

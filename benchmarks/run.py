@@ -1,58 +1,89 @@
 """Compares Keraunos with what could be used in its place: ``run.py [--quick] [--only NAMES] [--against NAMES]``.
 
-Every run is a process of its own; the contestants take turns, so that a slow
-minute of the machine hits all of them. Reported are medians: of the seconds of an
-epoch when everything is compiled, and of the seconds of the whole process, the
-first time (nothing compiled is on disk) and again.
+Every run is a process of its own; the contestants take turns, so that a slow minute of the machine hits all of them.
+Reported are medians: of the seconds of an epoch, or of a call, when everything is compiled; of the seconds of a whole
+script, with nothing compiled on disk and again; and of the peak of memory.
 """
 
 import argparse
-import datetime
-import importlib.metadata
 import importlib.util
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from workloads import WORKLOADS
+from report import TITLES, machine, page, write
+from scripts import script
+from workloads import WORKLOADS, shortened
 
 HERE = Path(__file__).parent
-TITLES = {
-    "keraunos": "Keraunos",
-    "keras": "Keras on JAX",
-    "pytorch": "PyTorch, step by step",
-    "jax": "JAX, loop by hand",
+LIBRARIES = {
+    "keraunos": ("keraunos",),
+    "keras-jax": ("keras", "jax"),
+    "keras-tensorflow": ("keras", "tensorflow"),
+    "keras-torch": ("keras", "torch"),
+    "torch": ("torch",),
+    "torch-compile": ("torch",),
+    "jax-step": ("jax",),
+    "jax-epoch": ("jax",),
+    "flax": ("flax", "optax"),
+    "sklearn": ("sklearn",),
+    "floor": ("numpy",),
 }
-MODULES = {"keraunos": "keraunos", "keras": "keras", "pytorch": "torch", "jax": "jax"}
-LONGEST = 900  # seconds of one process
+# The loop by hand takes 5 s for a step of W5.
+QUICK = ("jax-step", "floor")
+LONGEST = 300  # seconds of one process
+# Who took so many times as long as the quickest of its group in the first round, or as Keraunos, is not run again:
+# it cannot decide a ratio.
+GROUP = {"keras-jax": "keras", "keras-tensorflow": "keras", "keras-torch": "keras", "torch-compile": "torch"}
+BEHIND, FAR_BEHIND = 2, 20
+Runs = dict[str, list[dict[str, Any]]]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="two runs of two epochs: whether it runs, not how fast")
+    parser.add_argument("--quick", action="store_true", help="two batches, two epochs: whether it runs, not how fast")
     parser.add_argument("--only", default="", help="workloads, with commas between them; all if not given")
     parser.add_argument("--against", default="", help="contestants, with commas between them; all if not given")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each contestant (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each contestant (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="folder of the results; docs, and with --quick build/benchmark")
     chosen = parser.parse_args()
     names = _chosen(parser, "workload", chosen.only, list(WORKLOADS))
-    against = _chosen(parser, "contestant", chosen.against, [name for name in MODULES if name != "keraunos"])
-    present = ["keraunos", *(name for name in against if importlib.util.find_spec(MODULES[name]) is not None)]
-    report: dict[str, Any] = {"machine": machine(), "quick": chosen.quick, "workloads": {}}
-    for name in names:
-        runs = measure(name, present, 2 if chosen.quick else chosen.repeats, chosen.quick)
-        report["workloads"][name] = {contestant: summary(of) for contestant, of in runs.items()}
-    text = table(report)
+    against = _chosen(parser, "contestant", chosen.against, [name for name in TITLES if name != "keraunos"])
+    if chosen.quick and not chosen.against:
+        against = list(QUICK)
+    missing = {name: [part for part in LIBRARIES[name] if importlib.util.find_spec(part) is None] for name in against}
+    present = ["keraunos", *(name for name in against if not missing[name])]
+    repeats = 1 if chosen.quick else chosen.repeats
+    report: dict[str, Any] = {"machine": machine(), "quick": chosen.quick, "repeats": repeats, "import": {}}
+    report |= {"missing": {name: parts for name, parts in missing.items() if parts}, "warm": {}, "script": {}}
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        # A child makes the data, because a process is charged for the memory of the parent that starts it.
+        prepared = start([sys.executable, str(HERE / "workloads.py"), folder, *names], {})
+        if "failed" in prepared:
+            raise SystemExit(f"the data cannot be made: {prepared['failed']}")
+        report["real"] = json.loads(prepared["printed"].splitlines()[-1])
+        for library in ("numpy", "keraunos"):
+            runs = [
+                start([sys.executable, "-c", f"import {library}"], {})["seconds"]
+                for _ in range(1 if chosen.quick else 7)
+            ]
+            report["import"][library] = statistics.median(runs)
+        for name in names:
+            for kind, measure in (("warm", warm), ("script", scripts)):
+                if runs := rounds(name, kind, measure, present, repeats, Path(folder), chosen.quick):
+                    report[kind][name] = runs
+    report["minutes"] = round((time.perf_counter() - began) / 60, 1)
+    text = page(report)
     print(text)
-    folder = chosen.out or HERE.parent / ("build/benchmark" if chosen.quick else "docs")
-    write(report, text, folder)
+    write(report, text, chosen.out or HERE.parent / ("build/benchmark" if chosen.quick else "docs"))
     return 0
 
 
@@ -64,156 +95,120 @@ def _chosen(parser: argparse.ArgumentParser, kind: str, given: str, known: list[
     return names or known
 
 
-def measure(name: str, present: list[str], repeats: int, quick: bool) -> dict[str, list[dict[str, float]]]:
-    """Times of all runs of a workload, by contestant."""
-    runs: dict[str, list[dict[str, float]]] = {contestant: [] for contestant in present}
-    with tempfile.TemporaryDirectory() as home:
-        for number in range(repeats):
-            for contestant in present:
-                runs[contestant].append(run_once(contestant, name, 2 if quick else WORKLOADS[name].epochs, home))
-                last = runs[contestant][-1]
-                times = f"{1000 * last['epoch']:9.2f} ms an epoch, {last['process']:6.2f} s in all"
-                print(
-                    f"{name:<10} {number + 1}/{repeats} {TITLES[contestant]:<22} {times}", file=sys.stderr, flush=True
-                )
-    return runs
+def rounds(
+    name: str, kind: str, measure: Any, present: list[str], repeats: int, folder: Path, quick: bool
+) -> dict[str, dict[str, Any]]:
+    """Medians of all runs of a workload, by contestant."""
+    runs: Runs = {}
+    for number in range(repeats):
+        for contestant in present if number == 0 else worth_repeating(runs):
+            run = measure(contestant, name, folder, quick)
+            if run is None:
+                continue
+            runs.setdefault(contestant, []).append(run)
+            told = ", ".join(f"{key} {1000 * seconds:.2f} ms" for key, seconds in run.get("figures", {}).items())
+            peak = f"{run['memory'] / 2**20:5.0f} MiB" if "memory" in run else run.get("failed", "")
+            print(
+                f"{name:<8} {kind:<6} {number + 1}/{repeats} {TITLES[contestant]:<26} {told}, {peak}",
+                file=sys.stderr,
+                flush=True,
+            )
+    return {contestant: summary(of) for contestant, of in runs.items()}
 
 
-def run_once(contestant: str, name: str, epochs: int, home: str) -> dict[str, float]:
-    """One process. Its own folder of compiled programs is empty at first, and kept for the later runs."""
-    command = [sys.executable, str(HERE / "contestants.py"), contestant, name, str(epochs)]
-    began = time.perf_counter()
-    result = subprocess.run(
-        command, capture_output=True, text=True, timeout=LONGEST, env={**os.environ, "KERAUNOS_HOME": home}
-    )
-    seconds = time.perf_counter() - began
-    if result.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{result.stderr[-3000:]}")
-    return {**json.loads(result.stdout.splitlines()[-1]), "process": seconds}
-
-
-def summary(runs: list[dict[str, float]]) -> dict[str, Any]:
-    """Medians, with the single times beside them."""
-    return {
-        "epoch_seconds": statistics.median(run["epoch"] for run in runs),
-        "process_seconds_first": runs[0]["process"],
-        "process_seconds_again": statistics.median(run["process"] for run in runs[1:] or runs),
-        "loss": statistics.median(run["loss"] for run in runs),
-        "runs": runs,
-    }
-
-
-def machine() -> dict[str, Any]:
-    """What the times depend on."""
-    processor, memory = platform.processor(), ""
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), processor)
-        memory = f"{int(Path('/proc/meminfo').read_text().split()[1]) / 2**20:.0f} GiB"
-    return {
-        "date": datetime.date.today().isoformat(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": processor,
-        "processors": os.cpu_count(),
-        "memory": memory,
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in ("keraunos", "jax", "keras", "torch", "numpy")},
-    }
-
-
-def _version(library: str) -> str:
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-# --- the report ------------------------------------------------------------------------------
-
-
-def table(report: dict[str, Any]) -> str:
-    """The report as a page."""
-    facts = report["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    described = [
-        f"{facts['processor']}, {facts['processors']} processors, {facts['memory']}, {facts['system']};",
-        f"Python {facts['python']}, {versions};",
-        f"{facts['date']}, load at the start {facts['load']}.",
+def worth_repeating(runs: Runs) -> list[str]:
+    """The contestants whose first run leaves open who of their group is the quickest."""
+    first = {name: next(iter(of[0]["figures"].values())) for name, of in runs.items() if of[0].get("figures")}
+    best: dict[str, float] = {}
+    for name, seconds in first.items():
+        group = GROUP.get(name, name)
+        best[group] = min(seconds, best.get(group, seconds))
+    return [
+        name
+        for name, seconds in first.items()
+        if seconds <= BEHIND * best[GROUP.get(name, name)] and seconds <= FAR_BEHIND * first["keraunos"]
     ]
-    lines = ["# Benchmark", ""]
-    if report["quick"]:
-        lines += ["**A quick run: it shows that everything runs. Its figures mean nothing.**", ""]
-    lines += [
-        "Made by `make bench`; [performance](performance.md) says what is measured.",
-        "Medians; in brackets, how many times as long as Keraunos.",
-        "", *described, "",
-    ]  # fmt: skip
-    for name, of in report["workloads"].items():
-        workload = WORKLOADS[name]
-        count = len(of["keraunos"]["runs"])
-        epochs = f"{2 if report['quick'] else workload.epochs} epochs timed"
-        lines += [
-            f"## {name}: {workload.title}", "",
-            f"{workload.rows:,} rows, batches of {workload.batch}, {workload.optimizer}; {count} runs, {epochs}.", "",
-            "| | an epoch, compiled | whole process, first | whole process, again | last loss |",
-            "| --- | ---: | ---: | ---: | ---: |",
-        ]  # fmt: skip
-        for contestant, row in of.items():
-            cells = [
-                f"{scale * row[key]:.{digits}f} {unit} ({row[key] / of['keraunos'][key]:.2f})"
-                for key, scale, unit, digits in (
-                    ("epoch_seconds", 1000, "ms", 2),
-                    ("process_seconds_first", 1, "s", 2),
-                    ("process_seconds_again", 1, "s", 2),
-                )
-            ]
-            lines.append(f"| {TITLES[contestant]} | {' | '.join(cells)} | {row['loss']:.4f} |")
-        lines.append("")
-    missing = [title for name, title in TITLES.items() if any(name not in of for of in report["workloads"].values())]
-    if missing:
-        lines += [f"Not installed or not chosen, and so left out: {'; '.join(missing)}.", ""]
-    return "\n".join(lines)
 
 
-def write(report: dict[str, Any], text: str, folder: Path) -> None:
-    """``benchmark.json``, ``benchmark.md`` and, where matplotlib is installed, ``benchmark.png``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if importlib.util.find_spec("matplotlib") is not None:
-        draw(report, folder / "benchmark.png")
-        text += "\n![Times relative to Keraunos](benchmark.png)\n"
-    (folder / "benchmark.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    (folder / "benchmark.md").write_text(text, encoding="utf-8")
-    print(f"written to {folder}/benchmark.json and benchmark.md", file=sys.stderr)
+def warm(contestant: str, name: str, folder: Path, quick: bool) -> dict[str, Any] | None:
+    """Times of a process that trains, or predicts, when all is compiled."""
+    if not WORKLOADS[name].figures or (contestant == "sklearn" and not plain(name)):
+        return None
+    command = [sys.executable, str(HERE / "one.py"), contestant, name, str(folder / f"{name}.npz")]
+    home = folder / f"warm-{contestant}"
+    ran = start([*command, *(["--quick"] if quick else [])], caches(contestant, home))
+    if "failed" in ran:
+        return {"failed": ran["failed"]}
+    return {**json.loads(ran["printed"].splitlines()[-1]), "memory": ran["memory"], "process": ran["seconds"]}
 
 
-def draw(report: dict[str, Any], path: Path) -> None:
-    """Dots: how many times as long as Keraunos, on a scale of powers of two."""
-    from keraunos.plots import figures
+def plain(name: str) -> bool:
+    """Whether scikit-learn has such a network."""
+    return all(kind in ("dense", "dropout") for kind, *_ in WORKLOADS[name].layers)
 
-    kinds = {"epoch_seconds": "an epoch, compiled", "process_seconds_again": "whole process, again"}
-    names = list(report["workloads"])
-    figure = figures.new_figure(9.5, 1.2 + 0.55 * len(names))
-    for place, (key, title) in enumerate(kinds.items(), 1):
-        axes = figure.add_subplot(1, 2, place)
-        for color, contestant in zip(figures.PALETTE, TITLES, strict=False):
-            points = [
-                (of[contestant][key] / of["keraunos"][key], number)
-                for number, of in enumerate(report["workloads"].values())
-                if contestant in of
-            ]
-            if points:
-                axes.plot(*zip(*points, strict=True), "o", color=color, label=TITLES[contestant], markersize=8)
-        axes.set_xscale("log", base=2)
-        axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
-        axes.set_title(title, fontsize=11)
-        axes.set_xlabel("times as long as Keraunos")
-        axes.grid(axis="x", color=figures.LIGHT)
-        axes.set_axisbelow(True)
-        figures.quiet(axes)
-    axes.legend(frameon=False, fontsize=8)
-    figures.save(figure, path)
+
+def scripts(contestant: str, name: str, folder: Path, quick: bool) -> dict[str, Any] | None:
+    """Seconds of a script from its start to its exit, with an empty cache of compiled programs, and with its own."""
+    workload = shortened(WORKLOADS[name]) if quick else WORKLOADS[name]
+    text = script(contestant, workload) if workload.script else None
+    if text is None:
+        return None
+    path = folder / f"{name}-{contestant}.py"
+    path.write_text(text, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as home:
+        ran = [
+            start([sys.executable, str(path), str(folder / f"{name}.npz")], caches(contestant, Path(home)))
+            for _ in range(2)
+        ]
+    if failed := [run["failed"] for run in ran if "failed" in run]:
+        return {"failed": failed[0]}
+    figures = {"empty": ran[0]["seconds"], "filled": ran[1]["seconds"]}
+    return {"figures": figures, "memory": ran[1]["memory"], "loss": float(ran[1]["printed"].split()[0])}
+
+
+def caches(contestant: str, home: Path) -> dict[str, str]:
+    """Where each contestant keeps compiled programs, by its documented settings; TensorFlow has no such place."""
+    if contestant == "keraunos":
+        return {"KERAUNOS_HOME": str(home)}
+    if contestant in ("keras-jax", "jax-step", "jax-epoch", "flax"):
+        return {
+            "JAX_COMPILATION_CACHE_DIR": str(home),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+    return {"TORCHINDUCTOR_CACHE_DIR": str(home)}
+
+
+def start(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+    """Runs a process to its end: its seconds, its peak of memory, and what it printed; or why it failed."""
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=printed, stderr=errors, env={**os.environ, **environment})
+        timer = threading.Timer(LONGEST, process.kill)
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        timer.cancel()
+        seconds = time.perf_counter() - began
+        printed.seek(0)
+        errors.seek(0)
+        if process.returncode:
+            last = errors.read().decode(errors="replace").strip().splitlines() or ["nothing was said"]
+            return {"failed": f"{last[-1][:300]} (exit {process.returncode})"}
+        # Linux counts in KiB, macOS in bytes.
+        memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return {"seconds": seconds, "memory": memory, "printed": printed.read().decode()}
+
+
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Medians, with the single runs beside them."""
+    if failed := [run["failed"] for run in runs if "failed" in run]:
+        return {"failed": failed[0]}
+    row: dict[str, Any] = {key: statistics.median(run["figures"][key] for run in runs) for key in runs[0]["figures"]}
+    row["memory"] = statistics.median(run["memory"] for run in runs)
+    if runs[0].get("loss") is not None:
+        row["loss"] = statistics.median(run["loss"] for run in runs)
+    return {**row, "runs": runs}
 
 
 if __name__ == "__main__":
