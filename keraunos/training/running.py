@@ -20,7 +20,7 @@ from keraunos.core.variable import Variable
 from keraunos.metrics import Mean
 from keraunos.training.interrupt import uninterrupted
 from keraunos.training.packing import Packing
-from keraunos.training.plan import Numbers, Plan
+from keraunos.training.plan import Compiled, Numbers, Plan
 from keraunos.training.step import Batch, Carry, Held, many, own_step, predict_step, test_step, train_step
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import DataError
@@ -85,9 +85,10 @@ class Running:
                 if every_batch:
                     rows = min(block.batch_size, block.rows - start * block.batch_size)
                     getattr(callbacks, f"on_{mode}_batch_begin")(done, self._of_batch(mode, done, rows))
+                fresh = start == 0 and (whole > 0 or done == 0)
                 numbers = Numbers(
-                    placed.first + whole, placed.first + last, start, stop, block.rows, start == 0 and (whole > 0 or done == 0),
-                    self._seed_now(), self.__dict__.get("_steps_made", 0),
+                    placed.first + whole, placed.first + last, start, stop, block.rows, fresh, self._seed_now(),
+                    self.__dict__.get("_steps_made", 0),
                 )  # fmt: skip
                 began = time.perf_counter()
                 if exact:
@@ -100,9 +101,12 @@ class Running:
                         _collect(parts, results, len(index))
                 else:
                     assert program is not None
-                    buffers = () if outputs is None else (outputs,)
-                    arrays, results = program(*plan.take(), placed.data, placed.orders, numbers.vector(), *buffers)
-                    results = K.wait(results)
+                    if isinstance(program, Compiled):
+                        arrays, results = program(plan, placed.leaves, placed.orders, numbers.vector())
+                    else:
+                        buffers = () if outputs is None else (outputs,)
+                        arrays, results = program(*plan.take(), placed.data, placed.orders, numbers.vector(), *buffers)
+                        results = K.wait(results)
                     self._give(mode, plan, arrays, (stop - start) * (last - whole))
                     outputs = results if mode == "predict" else None
                     self._keep_pace(program, (stop - start) * (last - whole), time.perf_counter() - began)
@@ -206,7 +210,9 @@ class Running:
         laid[: len(orders), : block.rows] = orders
         laid[: len(orders), block.rows :] = orders[:, -1:]
         origin = (batches, self._seed_now(), epoch)
-        placed = Placed(block, data, K.array(laid), laid[0], capacity, ahead, 0, len(orders), origin)
+        leaves = Compiled.leaves(data)
+        form = tuple((leaf.shape, K.dtype(leaf)) for leaf in leaves)
+        placed = Placed(block, data, leaves, form, K.array(laid), laid[0], capacity, ahead, 0, len(orders), origin)
         if batches.resident and (ahead > 1 or block.order is None):
             self._on_device["orders"] = placed
         return placed
@@ -234,7 +240,7 @@ class Running:
         key = (
             kind,
             None if exact else block.batch_size,
-            None if placed is None else (placed.capacity, placed.ahead),
+            None if placed is None else (placed.capacity, placed.ahead, placed.form),
             plan.paths,
             id(self._objectives),
             *self._training_key(mode),
@@ -247,7 +253,13 @@ class Running:
                 program = self._single(mode, plan)
             else:
                 program = self._several(mode, plan, block.batch_size, placed.ahead)  # type: ignore[union-attr]
-            programs[key] = program if getattr(self, "run_eagerly", False) else K.compile(program)
+            if getattr(self, "run_eagerly", False):
+                programs[key] = program
+            elif exact or mode == "predict":
+                programs[key] = K.compile(program)
+            else:
+                numbers = Numbers(*[0] * len(Numbers._fields))
+                programs[key] = Compiled(program, plan, placed.data, placed.orders, numbers.vector())  # type: ignore[union-attr]
         return programs[key]  # type: ignore[no-any-return]
 
     def _training_key(self, mode: str) -> tuple[Any, ...]:
@@ -451,6 +463,8 @@ class Placed(NamedTuple):
 
     block: Any
     data: Any
+    leaves: list[Any]  # of the data
+    form: Any  # their shapes and types
     orders: Any  # row numbers of each step, by epoch, filled up to whole batches
     rows: Any  # those of the first epoch, as NumPy array
     capacity: int  # rows that the data are filled up to
