@@ -87,7 +87,8 @@ class Plan:
 
     def carry(self, moving: Sequence[Any], step: Any) -> Carry:
         """The carry of a trace, from the arrays that ``take`` gave."""
-        return Carry(*tree.unflatten(self._form, moving), step)
+        params, state, slots, metrics = tree.unflatten(self._form, moving)
+        return Carry(params, state, slots, metrics, step)
 
     def arrays(self, carry: Carry) -> list[Any]:
         """The arrays of a carry, in the order of ``take``."""
@@ -107,7 +108,7 @@ class Compiled:
 
     def __init__(self, function: Callable[..., Any], plan: Plan, data: Any, orders: Any, vector: Any) -> None:
         moving, fixed = plan.take()
-        self._count, self._names = len(moving), []
+        self._count, self._names = len(moving), list[str]()
         form, end = tree.map(lambda leaf: None if leaf is None else True, data), len(moving) + len(fixed)
 
         def flat(leaves: Sequence[Any]) -> list[Any]:

@@ -38,6 +38,6 @@ def _keep_freed_memory() -> None:
     this must come before JAX starts its own.
     """
     if sys.platform == "linux":
-        tune = getattr(ctypes.CDLL(None), "mallopt", None)  # not in every C library
-        for option, value in _OF_MALLOC.items() if tune is not None else ():
-            tune(option, value)
+        library = ctypes.CDLL(None)
+        for option, value in _OF_MALLOC.items() if hasattr(library, "mallopt") else ():  # not in every C library
+            library.mallopt(option, value)
