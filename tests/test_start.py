@@ -73,3 +73,14 @@ def test_a_tensor_does_not_change_with_the_array_that_it_was_made_of():
     tensor = K.array(x)
     x[:] = 5
     assert K.to_numpy(tensor).tolist() == [1.0] * 64
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "bool", "bfloat16"])
+def test_rows_are_filled_up_with_zeros(dtype):
+    x = np.asarray(jnp.arange(1, 13).reshape(4, 3).astype(dtype)) if dtype == "bfloat16" else np.ones((4, 3), dtype)
+    for count in (4, 7):
+        tensor = K.rows(x, count)
+        assert tensor.shape == (count, 3)
+        assert tensor.dtype == K.array(x).dtype
+        np.testing.assert_array_equal(np.asarray(tensor, "float32")[:4], x.astype("float32"))
+        assert not np.asarray(tensor, "float32")[4:].any()

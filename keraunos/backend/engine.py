@@ -19,6 +19,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from keraunos.backend.derived import DerivedOperations
 
 Tensor = Any
@@ -36,6 +38,10 @@ class Engine(DerivedOperations, ABC):
     @abstractmethod
     def array(self, x: Any, dtype: str | None = None) -> Tensor:
         """Tensor with the values of ``x``; 64-bit NumPy floats become the default float type."""
+
+    def rows(self, x: np.ndarray, count: int) -> Tensor:
+        """Tensor of a NumPy array's rows, followed by rows of zeros up to a number."""
+        return self.array(np.concatenate([x, np.zeros((count - len(x), *x.shape[1:]), x.dtype)]))
 
     @abstractmethod
     def to_numpy(self, x: Tensor) -> Any:

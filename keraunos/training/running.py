@@ -192,7 +192,7 @@ class Running:
         if batches.resident and key in self._on_device:
             data = self._on_device[key]
         else:
-            data = tree.map(lambda leaf: None if leaf is None else K.array(_filled(leaf, capacity)), block.data)
+            data = tree.map(lambda leaf: None if leaf is None else K.rows(leaf, capacity), block.data)
             if batches.resident:
                 self._on_device[key] = data
         length = math.ceil(max(capacity, block.rows) / block.batch_size) * block.batch_size
@@ -553,12 +553,6 @@ def _rows_of_outputs(parts: list[Any], outputs: Any, block: Any, stop: int) -> A
         return parts[-1]
     rows = slice((stop - 1) * block.batch_size, min(stop * block.batch_size, block.rows))
     return tree.map(lambda leaf: np.asarray(K.to_numpy(leaf))[rows], outputs)
-
-
-def _filled(leaf: Any, capacity: int) -> Any:
-    if len(leaf) == capacity:
-        return leaf
-    return np.concatenate([leaf, np.zeros((capacity - len(leaf), *leaf.shape[1:]), leaf.dtype)])
 
 
 def _rounded(rows: int) -> int:

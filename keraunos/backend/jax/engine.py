@@ -1,6 +1,7 @@
 """Every primitive and verb of the protocol in terms of JAX."""
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -60,6 +61,12 @@ class JaxEngine(Engine):
             if kept is not None and not jax.config.jax_enable_x64:
                 return jax.device_put(_copied(x, kept))
         return jnp.asarray(x, dtype)
+
+    def rows(self, x: Any, count: int) -> Any:
+        kept = _TAKEN_AS.get((x.dtype.name, None))
+        if kept is None or depth().traces or jax.config.jax_enable_x64:
+            return super().rows(x, count)
+        return jax.device_put(_copied(x, kept, count))
 
     def to_numpy(self, x: Any) -> Any:
         return np.asarray(x)
@@ -365,12 +372,19 @@ def _flat(function: Callable[[Any], Any], values: Any, *, auxiliary: bool = Fals
     return flat, returned
 
 
-def _copied(x: Any, dtype: str) -> np.ndarray:
-    """A copy in memory that the CPU takes as it is, so that an array is copied once and not twice."""
-    memory = np.empty(x.size * np.dtype(dtype).itemsize + _ALIGNMENT, "uint8")
+def _copied(x: Any, dtype: str, rows: int | None = None) -> np.ndarray:
+    """A copy in memory that the CPU takes as it is, so that an array is copied once and not twice.
+
+    With ``rows``, zeros follow up to so many.
+    """
+    shape = x.shape if rows is None else (rows, *x.shape[1:])
+    memory = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + _ALIGNMENT, "uint8")
     offset = -memory.ctypes.data % _ALIGNMENT
-    copy = memory[offset : offset + len(memory) - _ALIGNMENT].view(dtype).reshape(x.shape)
-    copy[...] = x
+    copy = memory[offset : offset + len(memory) - _ALIGNMENT].view(dtype).reshape(shape)
+    if rows is None:
+        copy[...] = x
+    else:
+        copy[: len(x)], copy[len(x) :] = x, 0
     return copy
 
 
