@@ -777,4 +777,5 @@ def test_trees_keep_their_form_through_every_verb(engine):
     returned = engine.compile(lambda carry: engine.loop(lambda i, c: c, carry, 0, 2))(carry)
     assert isinstance(returned, Carry)
     assert set(returned.params) == {"a", "b"}
-    assert len(tree.leaves(returned)) == 3
+    assert len(tree.leaves(returned)) == len(tree.leaves(carry))
+    assert returned.fixed is None
