@@ -364,7 +364,7 @@ for rank in (1, 2, 3):
             {"pool_size": 2}, {"pool_size": 2, "padding": "same"}, {"pool_size": 3, "strides": 2},
             {"pool_size": 3, "strides": 2, "padding": "same"}, {"pool_size": window, "strides": 1, "padding": "same"},
         ):  # fmt: skip
-            case(name, images, **options, oracle=pool, smooth=rank == 2 and options["pool_size"] == 3)
+            case(name, images, **options, oracle=pool, smooth=rank == 2)
         case(name, first, 2, padding="same", data_format="channels_first", oracle=pool)
 case("max_pool", -np.abs(noise(1, 5, 2)), 2, padding="same", oracle=oracles.max_pool)  # padding never wins
 case("conv", noise(0, 5, 2), noise(3, 2, 4), oracle=oracles.conv)
