@@ -20,6 +20,7 @@ from typing import Any
 
 from report import TITLES, machine, page, write
 from scripts import script
+from targets import AGAINST
 from workloads import WORKLOADS, shortened
 
 HERE = Path(__file__).parent
@@ -39,10 +40,10 @@ LIBRARIES = {
 # The loop by hand takes 5 s for a step of W5.
 QUICK = ("jax-step", "floor")
 LONGEST = 300  # seconds of one process
-# Who took so many times as long as the quickest of its group in the first round, or as Keraunos, is not run again:
-# it cannot decide a ratio.
-GROUP = {"keras-jax": "keras", "keras-tensorflow": "keras", "keras-torch": "keras", "torch-compile": "torch"}
-BEHIND, FAR_BEHIND = 2, 20
+# A run is repeated if it can decide a target: by Keraunos itself, and by whoever of those that the targets name did not
+# take too many times as long as the quickest of its group, or as Keraunos, in the first round.
+GROUPS = {"Keraunos": ("keraunos",), **AGAINST}
+BEHIND, FAR_BEHIND = 1.5, 20
 Runs = dict[str, list[dict[str, Any]]]
 
 
@@ -117,17 +118,14 @@ def rounds(
 
 
 def worth_repeating(runs: Runs) -> list[str]:
-    """The contestants whose first run leaves open who of their group is the quickest."""
+    """The contestants that may decide a target, by their first runs."""
     first = {name: next(iter(of[0]["figures"].values())) for name, of in runs.items() if of[0].get("figures")}
-    best: dict[str, float] = {}
-    for name, seconds in first.items():
-        group = GROUP.get(name, name)
-        best[group] = min(seconds, best.get(group, seconds))
-    return [
-        name
-        for name, seconds in first.items()
-        if seconds <= BEHIND * best[GROUP.get(name, name)] and seconds <= FAR_BEHIND * first["keraunos"]
-    ]
+    worth = []
+    for group in GROUPS.values():
+        times = {name: first[name] for name in group if name in first}
+        most = min(BEHIND * min(times.values(), default=0), FAR_BEHIND * first.get("keraunos", float("inf")))
+        worth += [name for name, seconds in times.items() if seconds <= most]
+    return worth
 
 
 def warm(contestant: str, name: str, folder: Path, quick: bool) -> dict[str, Any] | None:

@@ -28,10 +28,8 @@ def settings(backend: str, workload: Workload, script: bool) -> dict[str, Any]:
 
     On JAX the steps of one execution are written out one after the other, which makes each faster and compiling
     slower: 10 steps of W1 take 15 s to compile, so a script of few epochs is better off without. On TensorFlow they
-    are a loop that compiles once. PyTorch takes no more than one, and ``jit_compile`` failed or took longer there.
+    are a loop that compiles once. PyTorch takes no more than one.
     """
-    if "CHOSEN" in os.environ:
-        return eval(os.environ["CHOSEN"])
     if backend == "jax":
         dense = all(kind in ("dense", "dropout") for kind, *_ in workload.layers)
         if not dense or (script and not workload.epochs >= 100):

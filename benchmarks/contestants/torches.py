@@ -112,8 +112,9 @@ class Torch(Job):
             "adadelta": lambda p: torch.optim.Adadelta(p, 1.0, 0.95, 1e-7),
         }[workload.optimizer]
         self.optimizer = make(self.model.parameters())
-        self.forward, self.update = self._forward, self.optimizer.step
+        self.apply, self.forward, self.update = self.model, self._forward, self.optimizer.step
         if compiled:
+            self.apply = torch.compile(self.model)
             self.forward, self.update = torch.compile(self._forward), torch.compile(self.optimizer.step)
 
     def _forward(self, x: Any, y: Any) -> Any:
@@ -151,7 +152,7 @@ class Torch(Job):
     def predict(self, x: Any) -> Any:
         self.model.eval()
         with torch.inference_mode():
-            outputs = [self._activated(self.model(rows)) for rows in self._inputs(x).split(self.workload.batch)]
+            outputs = [self._activated(self.apply(rows)) for rows in self._inputs(x).split(self.workload.batch)]
             return torch.cat(outputs).numpy() if len(outputs) > 1 else outputs[0].numpy()
 
     def _activated(self, outputs: Any) -> Any:
@@ -165,7 +166,7 @@ class Torch(Job):
         total, right = torch.zeros(()), torch.zeros(())
         with torch.inference_mode():
             for rows, wanted in zip(inputs.split(self.workload.batch), targets.split(self.workload.batch), strict=True):
-                outputs = self.model(rows)
+                outputs = self.apply(rows)
                 total += self.loss(outputs, wanted)
                 right += self._right(outputs, wanted)
         return [total.item() / self.workload.steps, right.item() / self.workload.steps]
