@@ -9,7 +9,7 @@ overwrites, state or random numbers inside an inner loop.
 
 import contextlib
 import contextvars
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -30,7 +30,7 @@ class Scope:
 
     Args:
         values: Tensor of each Variable that the trace may read.
-        key: Random key from which ``next_key`` derives, or ``None`` to refuse randomness.
+        key: Function that makes the random key from which ``next_key`` derives; ``None`` for that of the outer Scope.
         strict: Whether reading a Variable that is not bound is an error; otherwise
             its present value enters the trace as a constant.
         owner: Name of the model, for messages.
@@ -40,7 +40,7 @@ class Scope:
         self,
         values: "Mapping[Variable, Any] | None" = None,
         *,
-        key: Any = None,
+        key: Callable[[], Any] | None = None,
         strict: bool = True,
         owner: str = "the model",
     ) -> None:
@@ -104,7 +104,8 @@ class Scope:
             if self.parent is not None:
                 return self.parent.next_key(seed)
             return K.fold_in(K.random_key(0 if seed is None else seed), number)
-        key = self.key if seed is None else K.fold_in(self.key, seed)
+        # Not kept: a key made in an inner trace is of no use outside of it.
+        key = self.key() if seed is None else K.fold_in(self.key(), seed)
         return K.fold_in(key, number)
 
     def root(self) -> "Scope":

@@ -137,7 +137,7 @@ def infer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         filled_args, filled_kwargs = tree.map(
             lambda leaf: next(remaining) if isinstance(leaf, (SymbolicTensor, TensorSpec)) else leaf, arguments
         )
-        with Scope(strict=False, key=K.random_key(0)) as scope:
+        with Scope(strict=False, key=lambda: K.random_key(0)) as scope:
             scope.guesses = not known
             return function(*filled_args, **filled_kwargs)
 

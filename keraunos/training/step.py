@@ -63,7 +63,8 @@ class Held:
             )
             for path, variable in variables.items()
         }
-        scope = Scope(values, key=K.fold_in(K.random_key(seed), carry.step), owner=self.owner)
+        # The key is made where it is asked for: few networks draw numbers, and tracing it takes milliseconds.
+        scope = Scope(values, key=lambda: K.fold_in(K.random_key(seed), carry.step), owner=self.owner)
         scope.rows = rows
         return scope
 

@@ -139,7 +139,7 @@ ONCE = {
 
 
 def scope(**values):
-    return Scope(values.get("values"), key=K.random_key(0), owner="the model 'm'")
+    return Scope(values.get("values"), key=lambda: K.random_key(0), owner="the model 'm'")
 
 
 @pytest.mark.parametrize("verb", INNER)
@@ -175,7 +175,7 @@ def test_a_scope_made_inside_a_loop_may_be_written_and_drawn_from_there():
     state = variable(0.0, trainable=False)
 
     def body(number, carry):
-        with Scope({state: carry}, key=K.fold_in(K.random_key(0), number)) as inner:
+        with Scope({state: carry}, key=lambda: K.fold_in(K.random_key(0), number)) as inner:
             state.assign_add(1.0 + 0.0 * K.random_uniform(next_key(), ()))
         return inner.writes[state]
 

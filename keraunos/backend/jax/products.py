@@ -16,6 +16,9 @@ kernel        x.T @ g  copy of x.T   copy of g.T
 
 With the copy of ``g.T`` the gradient comes out transposed, so the loop carries such kernels
 transposed. Beyond the sizes below the products themselves decide, and all forms cost the same.
+
+A product over up to four numbers is a sum of so many outer products, which the compiler fuses with what
+comes before and after; a call of a matrix product costs more than all of its arithmetic.
 """
 
 from typing import Any
@@ -26,6 +29,7 @@ from jax import lax
 
 _SMALL = 1 << 13  # elements of a kernel
 _THIN = 16  # columns
+_FEW = 4  # numbers that a product sums over
 
 
 def matmul(x1: Any, x2: Any) -> Any:
@@ -50,7 +54,7 @@ def _product(x: Any, kernel: Any) -> Any:
     # The compiler multiplies by a transposed kernel slowly, unless it is thin.
     if carried_transposed(kernel.shape) and kernel.shape[1] > _THIN:
         kernel = _copied(kernel)
-    return x @ kernel
+    return _product_of_few(x, kernel) if 0 < len(kernel) <= _FEW else x @ kernel
 
 
 def _product_forward(x: Any, kernel: Any) -> Any:
@@ -59,9 +63,17 @@ def _product_forward(x: Any, kernel: Any) -> Any:
 
 def _product_backward(saved: Any, gradient: Any) -> Any:
     x, kernel = saved
+    if 0 < kernel.shape[1] <= _FEW:
+        of_inputs = _product_of_few(gradient, kernel.T)
+    else:
+        of_inputs = gradient @ (kernel.T if carried_transposed(kernel.shape) else _copied(kernel.T))
     if carried_transposed(kernel.shape):
-        return gradient @ kernel.T, (_copied(gradient.T) @ x).T
-    return gradient @ _copied(kernel.T), _copied(x.T) @ gradient
+        return of_inputs, (_copied(gradient.T) @ x).T
+    return of_inputs, _copied(x.T) @ gradient
+
+
+def _product_of_few(x: Any, kernel: Any) -> Any:
+    return sum(x[:, number, None] * kernel[number] for number in range(len(kernel)))
 
 
 _product.defvjp(_product_forward, _product_backward)
