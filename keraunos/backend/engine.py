@@ -343,6 +343,10 @@ class Engine(DerivedOperations, ABC):
     def take(self, x: Tensor, indices: Tensor, axis: int | None = None) -> Tensor:
         """Elements at indices; negative ones count from the end, those out of range are clipped to the nearest."""
 
+    def rows_at(self, x: Tensor, indices: Tensor) -> Tensor:
+        """Rows at indices that are known to lie from 0 to the number of rows less one."""
+        return self.take(x, indices, 0)
+
     @abstractmethod
     def take_along_axis(self, x: Tensor, indices: Tensor, axis: int = -1) -> Tensor:
         """Elements at one index per position along an axis."""

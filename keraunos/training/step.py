@@ -152,7 +152,7 @@ def rows_of(data: Any, order: Any, number: Any, batch_size: int, total: Any) -> 
     """The batch of a step number: its rows, and which of them are real."""
     start = number * batch_size
     index = K.slice(order, (start,), (batch_size,))
-    x, y, weight = tree.map(lambda leaf: None if leaf is None else K.take(leaf, index, 0), data)
+    x, y, weight = tree.map(lambda leaf: None if leaf is None else K.rows_at(leaf, index), data)
     rows = None if total is None else K.cast(start + K.arange(batch_size) < total, "float32")
     return Batch(x, y, weight, rows)
 

@@ -15,6 +15,7 @@ from keraunos.backend.depth import depth
 from keraunos.backend.engine import Engine
 from keraunos.backend.jax import convolution, options, pooling, products, programs, random
 from keraunos.backend.jax.recurrence import recurrence
+from keraunos.backend.jax.rows import rows_at
 from keraunos.backend.spec import TensorSpec
 from keraunos.utils import tree
 from keraunos.utils.config import floatx
@@ -214,6 +215,8 @@ class JaxEngine(Engine):
         x, indices = jnp.asarray(x), jnp.asarray(indices, "int32")
         size = x.size if axis is None else x.shape[axis]
         return jnp.take(x, jnp.where(indices < 0, indices + size, indices), axis, mode="clip")
+
+    rows_at = staticmethod(rows_at)
 
     def slice(self, inputs: Any, start_indices: Sequence[Any], shape: Sequence[int]) -> Any:
         return lax.dynamic_slice(inputs, start_indices, shape)
