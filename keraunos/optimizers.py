@@ -410,6 +410,13 @@ class Optimizer(Stateful):
                 self._scalars[name] = Variable(value, dtype=dtype, trainable=False, name="variable")
         self.built = True
 
+    def extend(self, variables: Iterable[Variable]) -> None:
+        """Make the state for those trainable variables that have none yet, such as ones just set free."""
+        known = set(self._trainable_variables)
+        new = [variable for variable in variables if variable not in known]
+        if new:
+            self.build([*self._trainable_variables, *new])
+
     @property
     def slot_names(self) -> tuple[str, ...]:
         """Names of all slots: average and accumulator where asked for, then the own ones."""
@@ -444,9 +451,16 @@ class Optimizer(Stateful):
         return named
 
     def holders(self, keys: Mapping[Variable, Key] | None = None) -> dict[str, Any]:
-        """What holds the state that ``step`` takes: Variables, and a learning rate that is a function itself."""
+        """What holds the state that ``step`` takes: Variables, and a learning rate that is a function itself.
+
+        With ``keys``, slots of Variables without one (such as frozen ones) are left out.
+        """
         slots = {
-            name: {variable if keys is None else keys[variable]: slot for variable, slot in slots.items()}
+            name: {
+                variable if keys is None else keys[variable]: slot
+                for variable, slot in slots.items()
+                if keys is None or variable in keys
+            }
             for name, slots in self._slots.items()
         }
         return {**self._rate_holders(), "scalars": self.scalars, "slots": slots}

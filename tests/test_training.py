@@ -61,6 +61,59 @@ def test_verbosity_callbacks_and_chunks_change_no_bit(capsys, monkeypatch):
         assert results[0][1] == other[1]
 
 
+class Rows(metrics.Metric):
+    """A user's metric: its class and its ``reset_state`` are no concern of the library."""
+
+    def __init__(self, name="rows", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.rows = self.add_variable((), "zeros", name="rows")
+        self.resets = 0
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.rows.assign(self.rows + 1.0)
+
+    def result(self):
+        return self.rows
+
+    def reset_state(self):
+        super().reset_state()
+        self.resets += 1
+
+
+@pytest.mark.parametrize(
+    "options, run",
+    [
+        ({}, {}),
+        ({"optimizer": "sgd", "metrics": []}, {"batch_size": 70}),
+        ({}, {"initial_epoch": 2}),
+        ({}, {"steps_per_epoch": 1}),
+        ({}, {"shuffle": False}),
+        ({}, {"shuffle": "batch"}),
+        ({}, {"validation_split": 0.2}),
+        ({}, {"sample_weight": np.linspace(0, 1, 70, dtype="float32")}),
+        ({"metrics": ["accuracy", metrics.AUC(name="auc")]}, {}),
+        ({"metrics": [Rows()]}, {}),
+    ],
+)
+def test_epochs_that_nobody_watches_are_those_that_a_callback_sees(options, run):
+    """Small epochs run several to a call where no callback looks between them."""
+    results = []
+    for watching in ([], [callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)]):
+        model = small(**options)
+        history = model.fit(X, Y, **{"batch_size": 16, "epochs": 6, "verbose": 0, "callbacks": watching, **run})
+        model.fit(X[:40], Y[:40], batch_size=16, epochs=2, verbose=0, callbacks=watching)
+        results.append((state(model), history.history, model.get_counters()))
+    assert_same(results[0][0], results[1][0])
+    assert results[0][1:] == results[1][1:]
+
+
+def test_a_users_metric_is_reset_at_every_epoch():
+    rows = Rows()
+    model = small(metrics=[rows])
+    assert model.fit(X, Y, batch_size=16, epochs=4, verbose=0).history["rows"] == [5.0] * 4
+    assert rows.resets == 4
+
+
 def test_a_seed_makes_a_run_repeat_and_numpys_seed_does_too():
     runs = []
     for seed in (keraunos.utils.set_random_seed, keraunos.utils.set_random_seed, np.random.seed):
@@ -301,6 +354,76 @@ def test_a_callback_that_sets_weights_is_obeyed():
 
     model.fit(X, Y, epochs=2, verbose=0, callbacks=[Zero()])
     assert_same(target, model.get_weights())
+
+
+def test_a_layer_that_a_callback_freezes_stays_as_it_is_and_one_set_free_moves():
+    model, seen = small(dropout=0.0), []
+
+    def toggle(epoch, logs):
+        seen.append(model.layers[0].get_weights()[0])
+        model.layers[0].trainable = epoch != 0
+
+    model.fit(X, Y, epochs=3, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_end=toggle)])
+    assert np.array_equal(seen[0], seen[1])
+    assert not np.array_equal(seen[1], seen[2])
+
+
+def test_a_weight_that_is_frozen_by_itself_stays_as_it_is():
+    model = small(dropout=0.0)
+    model.fit(X, Y, epochs=1, verbose=0)
+    model.layers[0].kernel.trainable = False
+    kernel, bias = model.layers[0].kernel.numpy(), model.layers[0].bias.numpy()
+    model.fit(X, Y, epochs=1, verbose=0)
+    assert np.array_equal(kernel, model.layers[0].kernel.numpy())
+    assert not np.array_equal(bias, model.layers[0].bias.numpy())
+
+
+def test_a_layer_exchanged_between_two_fits_is_the_one_that_is_trained():
+    class Two(Model):
+        def __init__(self):
+            super().__init__()
+            self.head, self.spare = Dense(1), Dense(1)
+
+        def call(self, x):
+            return self.head(x) + 0.0 * self.spare(x)
+
+    model = Two()
+    model.compile(optimizers.SGD(0.1), "mse")
+    model.fit(X, Y, epochs=1, verbose=0)
+    model.head, model.spare = model.spare, model.head
+    before = [model.head.kernel.numpy(), model.spare.kernel.numpy()]
+    model.fit(X, Y, epochs=1, verbose=0)
+    assert not np.array_equal(before[0], model.head.kernel.numpy())
+    assert np.array_equal(before[1], model.spare.kernel.numpy())
+
+
+def test_an_option_of_the_optimizer_that_a_callback_sets_is_obeyed():
+    results = []
+    for momentum in (0.0, 0.9):
+        model = small(dropout=0.0, optimizer=optimizers.SGD(0.1, momentum=0.5))
+
+        def set_momentum(epoch, logs, model=model, momentum=momentum):
+            model.optimizer.momentum = momentum
+
+        model.fit(X, Y, epochs=3, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_end=set_momentum)])
+        results.append(model.get_weights()[0])
+    assert not np.allclose(*results)
+
+
+def test_a_learning_rate_that_is_a_function_is_asked_at_every_epoch():
+    asked = []
+
+    def rate():
+        asked.append(0.1)
+        return 0.1
+
+    model = small(dropout=0.0, optimizer=optimizers.SGD(rate))
+    model.fit(X, Y, batch_size=70, epochs=5, verbose=0)
+    assert len(asked) >= 5
+    plain = small(dropout=0.0, optimizer=optimizers.SGD(0.1))
+    plain.fit(X, Y, batch_size=70, epochs=5, verbose=0)
+    for one, other in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_stop_training_in_a_batch_ends_the_epoch():

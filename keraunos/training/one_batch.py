@@ -44,15 +44,15 @@ class OneBatch:
 
         def flat(leaves: Sequence[Any]) -> list[Any]:
             before = list(leaves[: places[0]])
-            data = tree.unflatten(inputs, leaves[places[1] : -1])
-            arrays, outputs = run(before, list(leaves[places[0] : places[1]]), (data,), leaves[-1])
+            data = tree.unflatten(inputs, leaves[places[1] : -2])
+            numbers = Numbers(0, 1, 0, 1, 0, *leaves[-2:])
+            arrays, outputs = run(before, list(leaves[places[0] : places[1]]), (data,), numbers)
             self._form = tree.map(lambda leaf: None if leaf is None else True, outputs)
             self._written = [i for i, (old, new) in enumerate(zip(before, arrays, strict=True)) if new is not old]
             shown = [K.array(leaf) for leaf in tree.leaves(outputs) if leaf is not None]
             return [*shown, *(arrays[i] for i in self._written)]
 
-        numbers = self._numbers()
-        self._program = K.specialize(flat, [*moving, *fixed, *tree.leaves(inputs), numbers])
+        self._program = K.specialize(flat, [*moving, *fixed, *tree.leaves(inputs), *self._numbers()])
 
     def _follow(self, plan: Plan) -> None:
         self._variables, self._objectives, self._version = plan.variables(), plan.objectives, structure_version()
@@ -85,7 +85,7 @@ class OneBatch:
     def outputs(self, inputs: Sequence[Any], rows: int) -> Any:
         """Outputs of the first rows as NumPy arrays of the caller's own."""
         values = [variable.concrete for variable in self._variables]
-        results = self._program([*values, *inputs, self._numbers()])
+        results = self._program([*values, *inputs, *self._numbers()])
         if self._written:
             with uninterrupted():
                 for place, value in zip(self._written, results[-len(self._written) :], strict=True):
@@ -104,7 +104,7 @@ class OneBatch:
         now = (self._model.__dict__.get("_seed"), self._model.__dict__.get("_steps_made", 0))
         if self._counted[:2] != now:
             seed, steps = self._model._seed_now(), now[1]
-            self._counted = (seed, steps, K.array(Numbers(0, 1, 0, 1, 0, False, seed, steps).vector()))
+            self._counted = (seed, steps, [K.array(np.array(number, "int32")) for number in (seed, steps)])
         return self._counted[2]
 
 

@@ -38,9 +38,10 @@ class Packing:
         self.members: dict[str, list[str]] = {}
         self.shapes = {path: variable.shape for path, variable in variables.items()}
         self.kinds: dict[str, Any] = {}
+        # Turning costs a kernel on the way in and out, which is more than it gains for the smallest.
+        self._turn = {path for path, v in variables.items() if _large(v) and K.carried_transposed(v.shape)}
         for path, variable in variables.items():
-            large = math.prod(variable.shape) >= _LARGE
-            key = path if large or not together else f"{variable.dtype}:{kind(variable)}"
+            key = path if _large(variable) or not together else f"{variable.dtype}:{kind(variable)}"
             self.members.setdefault(key, []).append(path)
             self.kinds[key] = kind(variable)
 
@@ -65,10 +66,13 @@ class Packing:
                 shape = self.shapes[path]
                 size = math.prod(shape)
                 part = packed[key] if len(paths) == 1 else packed[key][offset : offset + size]
-                turned = shape[::-1] if K.carried_transposed(shape) else shape
-                arrays[path] = self._turned(path, K.reshape(part, turned))
+                arrays[path] = self._turned(path, K.reshape(part, shape[::-1] if path in self._turn else shape))
                 offset += size
         return arrays
 
     def _turned(self, path: str, array: Any) -> Any:
-        return K.transpose(array) if K.carried_transposed(self.shapes[path]) else array
+        return K.transpose(array) if path in self._turn else array
+
+
+def _large(variable: Variable) -> bool:
+    return math.prod(variable.shape) >= _LARGE

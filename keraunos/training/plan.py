@@ -16,25 +16,24 @@ from keraunos.utils import tree
 
 
 class Numbers(NamedTuple):
-    """What is new at every compiled call, handed over as one vector of int32."""
+    """What is new at every compiled call, handed over one by one: to cut them out of a vector takes a kernel each."""
 
     first: Any  # epochs ``first`` to ``last`` of those whose orders are there,
     last: Any
     start: Any  # and of each of them the steps ``start`` to ``stop``
     stop: Any
     total: Any  # rows of an epoch
-    fresh: Any  # whether the metrics begin anew
     seed: Any
     step: Any  # steps that the model has made
 
-    def vector(self) -> np.ndarray:
-        """The numbers as one array."""
-        return np.array(self, "int32")
+    def scalars(self) -> list[Any]:
+        """The numbers as arrays."""
+        return [np.array(number, "int32") for number in self]
 
     @classmethod
-    def of(cls, vector: Any) -> "Numbers":
-        """The numbers of a traced vector."""
-        numbers = cls(*(vector[place] for place in range(len(cls._fields))))
+    def of(cls, scalars: Any) -> "Numbers":
+        """The numbers of a trace, from ``scalars``."""
+        numbers = cls(*scalars)
         return numbers._replace(seed=K.cast(numbers.seed, "uint32"), step=K.cast(numbers.step, "uint32"))
 
 
@@ -55,10 +54,11 @@ class Plan:
     ) -> None:
         self.mode, self.held, self.pads, self.objectives = mode, held, pads, objectives
         self.paths = tuple(held.params)
-        self.initial = {path: v.numpy() for path, v in held.metrics.items()} if resets else None
+        self.initial = {path: K.array(v.numpy()) for path, v in held.metrics.items()} if resets else None
         self._form = (held.params, held.state, slots, held.metrics)
         self._moving = tree.leaves(self._form)
         self._fixed = list(held.fixed.values())
+        self.asks = not all(isinstance(holder, Variable) for holder in self._moving)
         self._version = structure_version()
         self._flags = self._trainable()
 
@@ -74,9 +74,11 @@ class Plan:
         """The Variables that a program may change, then those that it only reads."""
         return [holder for holder in (*self._moving, *self._fixed) if isinstance(holder, Variable)]
 
-    def take(self) -> tuple[list[Any], list[Any]]:
-        """Present values: of what a program changes, and of what it only reads."""
+    def take(self, fresh: bool = False) -> tuple[list[Any], list[Any]]:
+        """Present values: of what a program changes, with metrics that begin anew if ``fresh``, and of what it reads."""
         moving = [v.concrete if isinstance(v, Variable) else np.float32(v()) for v in self._moving]
+        if fresh and self.initial:
+            moving[-len(self.initial) :] = self.initial.values()
         return moving, [variable.concrete for variable in self._fixed]
 
     def give(self, arrays: Sequence[Any]) -> None:
@@ -99,35 +101,39 @@ class Compiled:
     """A program of a plan for data of one form, called with flat lists, so that a call looks nothing up.
 
     Args:
-        function: Pure function ``(moving, fixed, data, orders, vector) -> (arrays, results)``;
+        function: Pure function ``(moving, fixed, data, orders, scalars) -> (arrays, results)``;
             ``results`` is a dict.
         plan: The plan whose arrays it gets.
         data: Tree of tensors.
-        orders, vector: As ``function`` takes them.
+        orders, scalars: As ``function`` takes them.
     """
 
-    def __init__(self, function: Callable[..., Any], plan: Plan, data: Any, orders: Any, vector: Any) -> None:
+    def __init__(self, function: Callable[..., Any], plan: Plan, data: Any, orders: Any, scalars: Any) -> None:
         moving, fixed = plan.take()
         self._count, self._names = len(moving), list[str]()
         form, end = tree.map(lambda leaf: None if leaf is None else True, data), len(moving) + len(fixed)
 
         def flat(leaves: Sequence[Any]) -> list[Any]:
-            rows = iter(leaves[end:-2])
+            rows, numbers = iter(leaves[end : -len(scalars) - 1]), leaves[-len(scalars) :]
             given = tree.map(lambda mark: None if mark is None else next(rows), form)
-            arrays, results = function(leaves[: self._count], leaves[self._count : end], given, *leaves[-2:])
+            arrays, results = function(
+                leaves[: self._count], leaves[self._count : end], given, leaves[-len(scalars) - 1], numbers
+            )
             self._names = list(results)
             return [*arrays, *results.values()]
 
-        self._program = K.specialize(flat, [*moving, *fixed, *self.leaves(data), orders, vector])
+        self._program = K.specialize(flat, [*moving, *fixed, *self.leaves(data), orders, *scalars])
 
     @staticmethod
     def leaves(data: Any) -> list[Any]:
         """The tensors of a tree."""
         return [leaf for leaf in tree.leaves(data) if leaf is not None]
 
-    def __call__(self, plan: Plan, data: Sequence[Any], orders: Any, vector: Any) -> tuple[Sequence[Any], Any]:
+    def __call__(
+        self, taken: tuple[list[Any], list[Any]], data: Sequence[Any], orders: Any, scalars: Any
+    ) -> tuple[Sequence[Any], Any]:
         """New arrays of the plan, and the results as NumPy arrays."""
-        moving, fixed = plan.take()
-        flat = self._program([*moving, *fixed, *data, orders, vector])
+        moving, fixed = taken
+        flat = self._program([*moving, *fixed, *data, orders, *scalars])
         results = {name: np.asarray(K.to_numpy(x)) for name, x in zip(self._names, flat[self._count :], strict=True)}
         return flat[: self._count], results

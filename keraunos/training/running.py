@@ -7,7 +7,7 @@ weights of the last finished call.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -87,7 +87,7 @@ class Running:
                     getattr(callbacks, f"on_{mode}_batch_begin")(done, self._of_batch(mode, done, rows))
                 fresh = start == 0 and (whole > 0 or done == 0)
                 numbers = Numbers(
-                    placed.first + whole, placed.first + last, start, stop, block.rows, fresh, self._seed_now(),
+                    placed.first + whole, placed.first + last, start, stop, block.rows, self._seed_now(),
                     self.__dict__.get("_steps_made", 0),
                 )  # fmt: skip
                 began = time.perf_counter()
@@ -96,16 +96,18 @@ class Running:
                     outputs = None
                     index = placed.rows[full * block.batch_size : block.rows]
                     tail = tree.map(lambda leaf, rows=index: None if leaf is None else leaf[rows], block.data)
-                    results = self._exact(mode, plan, tail, block, numbers)
+                    results = self._exact(mode, plan, tail, block, numbers, fresh)
                     if mode == "predict":
                         _collect(parts, results, len(index))
                 else:
                     assert program is not None
                     if isinstance(program, Compiled):
-                        arrays, results = program(plan, placed.leaves, placed.orders, numbers.vector())
+                        arrays, results = program(plan.take(fresh), placed.leaves, placed.orders, numbers.scalars())
                     else:
                         buffers = () if outputs is None else (outputs,)
-                        arrays, results = program(*plan.take(), placed.data, placed.orders, numbers.vector(), *buffers)
+                        arrays, results = program(
+                            *plan.take(fresh), placed.data, placed.orders, numbers.scalars(), *buffers
+                        )
                         results = K.wait(results)
                     self._give(mode, plan, arrays, (stop - start) * (last - whole))
                     outputs = results if mode == "predict" else None
@@ -159,10 +161,10 @@ class Running:
             self._seed = fresh_seed()
         return int(self._seed)
 
-    def _exact(self, mode: str, plan: Plan, data: Any, block: Any, numbers: Numbers) -> Any:
+    def _exact(self, mode: str, plan: Plan, data: Any, block: Any, numbers: Numbers, fresh: bool) -> Any:
         """One step on rows of exactly this number: its logs or outputs."""
         program = self._program(f"{mode}_exact", block, plan)
-        arrays, results = program(*plan.take(), data, numbers.vector())
+        arrays, results = program(*plan.take(fresh), data, numbers.scalars())
         results = K.wait(results)
         self._give(mode, plan, arrays, 1)
         return results
@@ -172,8 +174,8 @@ class Running:
         if mode != "predict":
             self.reset_metrics()
         plan = self._plan(mode)
-        numbers = Numbers(0, 1, 0, 1, block.rows, False, self._seed_now(), self.__dict__.get("_steps_made", 0))
-        results = self._exact(mode, plan, block.data, block, numbers)
+        numbers = Numbers(0, 1, 0, 1, block.rows, self._seed_now(), self.__dict__.get("_steps_made", 0))
+        results = self._exact(mode, plan, block.data, block, numbers, fresh=False)
         return results if mode == "predict" else _by_epoch(results, None)[0]
 
     def _blocks(self, batches: Any, epoch: int) -> Any:
@@ -197,7 +199,7 @@ class Running:
                 self._on_device[key] = data
         length = math.ceil(max(capacity, block.rows) / block.batch_size) * block.batch_size
         ahead = 1
-        if plan.initial is not None and plan.mode == "train":
+        if plan.initial is not None and plan.mode == "train" and not plan.asks:
             ahead = max(1, min(_ROWS_AHEAD // length, _EPOCHS_AHEAD))
         placed = self._on_device.get("orders")
         if placed is not None and placed.serves(batches, self._seed_now(), epoch, ahead):
@@ -259,7 +261,7 @@ class Running:
                 programs[key] = K.compile(program)
             else:
                 numbers = Numbers(*[0] * len(Numbers._fields))
-                programs[key] = Compiled(program, plan, placed.data, placed.orders, numbers.vector())  # type: ignore[union-attr]
+                programs[key] = Compiled(program, plan, placed.data, placed.orders, numbers.scalars())  # type: ignore[union-attr]
         return programs[key]  # type: ignore[no-any-return]
 
     def _training_key(self, mode: str) -> tuple[Any, ...]:
@@ -268,8 +270,8 @@ class Running:
     def _single(self, mode: str, plan: Plan) -> Callable[..., Any]:
         """Program of one step on the rows that it is given."""
 
-        def run(moving: Any, fixed: Any, data: Any, vector: Any) -> Any:
-            numbers = Numbers.of(vector)
+        def run(moving: Any, fixed: Any, data: Any, scalars: Any) -> Any:
+            numbers = Numbers.of(scalars)
             step = self._step(mode, plan, fixed, numbers.seed)
             carry, logs = step((self._begun(plan, moving, numbers), None), Batch(*data))
             return plan.arrays(self._ended(mode, plan, carry)), self._logs(mode, plan, carry, fixed, numbers, logs)
@@ -279,15 +281,18 @@ class Running:
     def _several(self, mode: str, plan: Plan, batch_size: int, ahead: int) -> Callable[..., Any]:
         """Program of many steps of one epoch, or of all steps of some epochs; results have an axis of epochs."""
 
-        def run(moving: Any, fixed: Any, data: Any, orders: Any, vector: Any) -> Any:
-            numbers = Numbers.of(vector)
+        def run(moving: Any, fixed: Any, data: Any, orders: Any, scalars: Any) -> Any:
+            numbers = Numbers.of(scalars)
             step = self._step(mode, plan, fixed, numbers.seed)
             steps = many(step, batch_size, padded=plan.pads)
 
             def epoch(number: Any, values: Any) -> Any:
                 carry, logs, results = values
-                if plan.initial is not None:
-                    carry = carry._replace(metrics=self._fresh(plan, carry.metrics, numbers.fresh))
+                if plan.initial is not None and ahead > 1:
+                    # ``take`` has seen to the first of them.
+                    begins = number > numbers.first
+                    fresh = {path: K.where(begins, plan.initial[path], x) for path, x in carry.metrics.items()}
+                    carry = carry._replace(metrics=fresh)
                 order = K.reshape(K.slice(orders, (number, 0), (1, K.shape(orders)[1])), (-1,))
                 carry, logs = steps((carry, logs), data, order, numbers.start, numbers.stop, numbers.total)
                 new = self._logs(mode, plan, carry, fixed, numbers, logs)
@@ -328,17 +333,13 @@ class Running:
     def _ended(self, mode: str, plan: Plan, carry: Carry) -> Carry:
         return carry if mode != "train" or self._owns("train") else _unpacked(self._packing(plan.held.params), carry)
 
-    def _fresh(self, plan: Plan, metrics: Mapping[str, Any], fresh: Any) -> dict[str, Any]:
-        assert plan.initial is not None
-        return {path: K.where(fresh > 0, plan.initial[path], value) for path, value in metrics.items()}
-
     def _logs(self, mode: str, plan: Plan, carry: Carry, fixed: Any, numbers: Numbers, logs: Any) -> dict[str, Any]:
         if self._owns(mode):
             return logs  # type: ignore[no-any-return]
         carry = self._ended(mode, plan, carry)._replace(fixed=dict(zip(plan.held.fixed, fixed, strict=True)))
         with plan.held.scope(carry, numbers.seed):
             results = self.get_metrics_result()
-        return {name: K.array(getattr(value, "value", value)) for name, value in results.items()}
+            return {name: K.array(getattr(value, "value", value)) for name, value in results.items()}
 
     def _empty_logs(self, step: Callable[..., Any], carry: Carry, data: Any, batch_size: int) -> Any:
         batch = tree.map(lambda leaf: None if leaf is None else K.take(leaf, K.zeros((batch_size,), "int32"), 0), data)
@@ -348,13 +349,13 @@ class Running:
     def _prediction(self, plan: Plan, batch_size: int | None) -> Callable[..., Any]:
         """Program that fills ``outputs`` batch by batch, or without a batch size predicts the rows it is given."""
 
-        def run_exact(moving: Any, fixed: Any, data: Any, vector: Any) -> Any:
-            numbers = Numbers.of(vector)
+        def run_exact(moving: Any, fixed: Any, data: Any, scalars: Any) -> Any:
+            numbers = Numbers.of(scalars)
             carry, outputs = predict(numbers, fixed)(plan.carry(moving, numbers.step), Batch(data[0], None, None))
             return plan.arrays(carry), outputs
 
-        def run(moving: Any, fixed: Any, data: Any, orders: Any, vector: Any, outputs: Any) -> Any:
-            numbers = Numbers.of(vector)
+        def run(moving: Any, fixed: Any, data: Any, orders: Any, scalars: Any, outputs: Any) -> Any:
+            numbers = Numbers.of(scalars)
 
             def step(values: Any, batch: Batch) -> Any:
                 carry, outputs, position = values
@@ -418,6 +419,7 @@ class Running:
             self.reset_metrics()
         slots: dict[str, Any] = {}
         if mode == "train" and not self._owns(mode):
+            self.optimizer.extend(held.params.values())
             slots = self.optimizer.holders({variable: path for path, variable in held.params.items()})
         return Plan(mode, held, slots, pads=self._pads(mode), resets=resets, objectives=self._objectives)
 
