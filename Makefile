@@ -8,7 +8,7 @@ JOBS ?= 2
 PY := $(VENV)/bin/python
 export KERAS_BACKEND := jax
 
-.PHONY: help demo test check format docs bench clean
+.PHONY: help demo test check format docs bench scaling clean
 
 help:
 	@echo "make demo    train four networks on real data, with pictures"
@@ -16,6 +16,7 @@ help:
 	@echo "make check   formatting, lint, types, architecture"
 	@echo "make docs    run the examples of the pages and render them to build/docs"
 	@echo "make bench   compare with what else could be used"
+	@echo "make scaling time and memory over the number of rows"
 	@echo "make format  reformat the code"
 	@echo "make clean   remove the environment and everything that was built"
 
@@ -42,6 +43,9 @@ docs: $(VENV)/.dev-ready
 # The contestants need an environment of their own: TensorFlow and Flax must not decide what the others here get.
 bench: $(BENCH_VENV)/.ready
 	$(BENCH_VENV)/bin/python benchmarks/run.py $(ARGS)
+
+scaling: $(BENCH_VENV)/.ready
+	$(BENCH_VENV)/bin/python benchmarks/scaling.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) build .cache .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -248,3 +248,15 @@ def test_a_model_that_runs_eagerly_and_an_era_take_the_long_way():
         model = dense_model(3)
         for _ in range(2):
             np.testing.assert_allclose(model.predict(X[:1], verbose=0), by_numpy(model, X[:1]), atol=1e-6)
+
+
+def test_a_program_that_is_out_of_date_is_not_used_for_another_number_of_rows():
+    """Three and four rows share a program; when the model has changed, neither may use the old one."""
+    model = Sequential([layers.Input((3,)), layers.Dense(2)])
+    rows = np.ones((4, 3), "float32")
+    model.predict(rows[:3], verbose=0)
+    model.predict(rows, verbose=0)
+    model.add(layers.Dense(1, kernel_initializer="ones"))
+    expected = rows @ model.layers[0].get_weights()[0] @ np.ones((2, 1))
+    np.testing.assert_allclose(model.predict(rows[:3], verbose=0), expected[:3], rtol=1e-5)
+    np.testing.assert_allclose(model.predict(rows, verbose=0), expected, rtol=1e-5)

@@ -36,6 +36,17 @@ def structure_changed() -> None:
     _structure += 1
 
 
+class Deferred:
+    """A value that becomes a tensor when somebody reads it.
+
+    Args:
+        array: Function that gives it as a NumPy array.
+    """
+
+    def __init__(self, array: Callable[[], Any]) -> None:
+        self.array, self.tensor = array, None
+
+
 class Variable(Operand):
     """A tensor with a name that can be assigned.
 
@@ -116,12 +127,19 @@ class Variable(Operand):
     @property
     def concrete(self) -> Any:
         """The present value, whatever trace is on."""
-        if not isinstance(self._value, np.ndarray):
-            return self._value
-        tensor = K.array(self._value, self.dtype)
+        held = self._value
+        deferred = isinstance(held, Deferred)
+        if not deferred and not isinstance(held, np.ndarray):
+            return held
+        if deferred and held.tensor is not None:
+            return held.tensor
+        tensor = K.array(held.array() if deferred else held, self.dtype)
         # Inside a trace, the tensor may be a part of the trace, which must not be kept.
         if current_scope() is None and not depth().traces:
-            self._value = tensor
+            if deferred:
+                held.tensor = tensor
+            else:
+                self._value = tensor
         return tensor
 
     def numpy(self) -> Any:
@@ -159,9 +177,14 @@ class Variable(Operand):
         scope.write(self, tensor)
         return tensor
 
-    def replace(self, tensor: Any) -> None:
-        """Replace the present value by a tensor that is known to fit, whatever trace is on."""
-        self._value = tensor
+    @property
+    def held(self) -> Any:
+        """What holds the present value: a tensor, a NumPy array, or a ``Deferred``."""
+        return self._value
+
+    def replace(self, value: Any) -> None:
+        """Replace the present value by one that is known to fit, whatever trace is on."""
+        self._value = value
 
     def assign_add(self, value: Any) -> None:
         """Add to the value."""

@@ -65,9 +65,13 @@ class OneBatch:
 
     def serves(self, plan: Plan) -> bool:
         """Whether the program is right for a plan, which it then takes up: the same Variables at the same places."""
-        mine = self._identities()
+        mine, before = self._identities(), dict(vars(self))
         self._follow(plan)
-        return self._engine is current_engine() and mine == self._identities()
+        if self._engine is current_engine() and mine == self._identities():
+            return True
+        # Whoever still has this program must go on to see that it is out of date.
+        vars(self).update(before)
+        return False
 
     def _identities(self) -> list[Any]:
         places = [(id(place), name, id(variable)) for place, name, variable in self._places]

@@ -6,12 +6,16 @@ the compiled loop carries parameters and optimizer slots packed. The smallest
 arrays share a vector.
 """
 
+import functools
 import math
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from keraunos.backend import K
-from keraunos.core.variable import Variable
+from keraunos.core.variable import Deferred, Variable
 
 # A larger array is a vector of its own: joining it costs two copies a step, more than it gains
 # (measured, two moons: 45 µs a step with all arrays joined, 41 with none, 31 so).
@@ -70,8 +74,55 @@ class Packing:
                 offset += size
         return arrays
 
+    def holders(self, variables: Mapping[str, Variable]) -> dict[str, Any]:
+        """What holds each vector of the Variables: a ``Pack``, or the Variable itself where nothing is joined."""
+        if not self.together:
+            return dict(variables)
+        return {
+            key: Pack([variables[path] for path in paths], [path in self._turn for path in paths])
+            for key, paths in self.members.items()
+        }
+
     def _turned(self, path: str, array: Any) -> Any:
         return K.transpose(array) if path in self._turn else array
+
+
+class Pack:
+    """Variables that a program sees as one vector, which is joined and cut up only where somebody else has a part.
+
+    Args:
+        variables: The Variables, in the order of the vector.
+        turned: Which of them lie in it transposed.
+    """
+
+    def __init__(self, variables: Sequence[Variable], turned: Sequence[bool]) -> None:
+        self._variables, self._turned = list(variables), list(turned)
+        self._vector: Any = None
+        self._parts: list[Any] = []
+
+    def take(self) -> Any:
+        """The vector of the present values."""
+        held = [variable.held for variable in self._variables]
+        if self._vector is None or not all(map(operator.is_, held, self._parts)):
+            arrays = [np.asarray(K.to_numpy(variable.concrete)) for variable in self._variables]
+            turned = zip(arrays, self._turned, strict=True)
+            self.give(K.array(np.concatenate([(array.T if turn else array).ravel() for array, turn in turned])))
+        return self._vector
+
+    def give(self, vector: Any) -> None:
+        """Let the Variables have the values of a vector; each is cut out when it is read."""
+        self._vector, self._parts = vector, []
+        start = 0
+        for variable, turned in zip(self._variables, self._turned, strict=True):
+            part = Deferred(functools.partial(_cut, vector, start, variable.shape, turned))
+            self._parts.append(part)
+            variable.replace(part)
+            start += math.prod(variable.shape)
+
+
+def _cut(vector: Any, start: int, shape: tuple[int, ...], turned: bool) -> Any:
+    part = np.asarray(K.to_numpy(vector))[start : start + math.prod(shape)]
+    return part.reshape(shape[::-1]).T if turned else part.reshape(shape)
 
 
 def _large(variable: Variable) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from keraunos.backend import K
 from keraunos.core.variable import Variable, structure_version
+from keraunos.training.packing import Pack, Packing
 from keraunos.training.step import Carry, Held
 from keraunos.utils import tree
 
@@ -26,9 +27,9 @@ class Numbers(NamedTuple):
     seed: Any
     step: Any  # steps that the model has made
 
-    def scalars(self) -> list[Any]:
-        """The numbers as arrays."""
-        return [np.array(number, "int32") for number in self]
+    def scalars(self, compiled: bool = True) -> list[Any]:
+        """The numbers as arrays, or for code that runs as it stands as they are."""
+        return [np.array(number, "int32") for number in self] if compiled else list(self)
 
     @classmethod
     def of(cls, scalars: Any) -> "Numbers":
@@ -47,18 +48,31 @@ class Plan:
         pads: Whether a short last batch may be filled up.
         resets: Whether the metrics begin anew inside the program; otherwise their owner does it.
         objectives: What was compiled.
+        packing: How parameters and slots are joined, where the library trains them.
     """
 
     def __init__(
-        self, mode: str, held: Held, slots: dict[str, Any], *, pads: bool, resets: bool, objectives: Any
+        self,
+        mode: str,
+        held: Held,
+        slots: dict[str, Any],
+        *,
+        pads: bool,
+        resets: bool,
+        objectives: Any,
+        packing: Packing | None = None,
     ) -> None:
-        self.mode, self.held, self.pads, self.objectives = mode, held, pads, objectives
+        self.mode, self.held, self.pads, self.objectives, self.packing = mode, held, pads, objectives, packing
         self.paths = tuple(held.params)
         self.initial = {path: K.array(v.numpy()) for path, v in held.metrics.items()} if resets else None
-        self._form = (held.params, held.state, slots, held.metrics)
+        params: dict[str, Any] = held.params
+        if packing is not None:
+            params = packing.holders(params)
+            slots = {**slots, "slots": {name: packing.holders(slot) for name, slot in slots["slots"].items()}}
+        self._form = (params, held.state, slots, held.metrics)
         self._moving = tree.leaves(self._form)
         self._fixed = list(held.fixed.values())
-        self.asks = not all(isinstance(holder, Variable) for holder in self._moving)
+        self.asks = not all(isinstance(holder, (Variable, Pack)) for holder in self._moving)
         self._version = structure_version()
         self._flags = self._trainable()
 
@@ -68,7 +82,8 @@ class Plan:
         return same and self._flags == self._trainable()
 
     def _trainable(self) -> list[Any]:
-        return [holder.trainable for holder in (*self._moving, *self._fixed) if isinstance(holder, Variable)]
+        groups = (self.held.params, self.held.state, self.held.fixed)
+        return [variable.trainable for group in groups for variable in group.values()]
 
     def variables(self) -> list[Variable]:
         """The Variables that a program may change, then those that it only reads."""
@@ -76,7 +91,7 @@ class Plan:
 
     def take(self, fresh: bool = False) -> tuple[list[Any], list[Any]]:
         """Present values: of what a program changes, with metrics that begin anew if ``fresh``, and of what it reads."""
-        moving = [v.concrete if isinstance(v, Variable) else np.float32(v()) for v in self._moving]
+        moving = [_value(holder) for holder in self._moving]
         if fresh and self.initial:
             moving[-len(self.initial) :] = self.initial.values()
         return moving, [variable.concrete for variable in self._fixed]
@@ -86,6 +101,8 @@ class Plan:
         for holder, array in zip(self._moving, arrays, strict=True):
             if isinstance(holder, Variable):
                 holder.replace(array)
+            elif isinstance(holder, Pack):
+                holder.give(array)
 
     def carry(self, moving: Sequence[Any], step: Any) -> Carry:
         """The carry of a trace, from the arrays that ``take`` gave."""
@@ -95,6 +112,12 @@ class Plan:
     def arrays(self, carry: Carry) -> list[Any]:
         """The arrays of a carry, in the order of ``take``."""
         return tree.leaves(tree.map(lambda _, leaf: leaf, self._form, tuple(carry[: len(self._form)])))
+
+
+def _value(holder: Any) -> Any:
+    if isinstance(holder, Variable):
+        return holder.concrete
+    return holder.take() if isinstance(holder, Pack) else np.float32(holder())
 
 
 class Compiled:

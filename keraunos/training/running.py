@@ -58,7 +58,8 @@ class Running:
         Returns the logs of each epoch, and appends outputs to ``parts``.
         """
         plan = self._plan(mode)
-        every_batch = callbacks.watches_batches(mode) or getattr(self, "run_eagerly", False)
+        compiled = not getattr(self, "run_eagerly", False)
+        every_batch = callbacks.watches_batches(mode) or not compiled
         alone = every_batch or callbacks.watches_progress or callbacks.watches_epochs
         if mode != "predict" and plan.initial is None:
             self.reset_metrics()
@@ -106,7 +107,7 @@ class Running:
                     else:
                         buffers = () if outputs is None else (outputs,)
                         arrays, results = program(
-                            *plan.take(fresh), placed.data, placed.orders, numbers.scalars(), *buffers
+                            *plan.take(fresh), placed.data, placed.orders, numbers.scalars(compiled), *buffers
                         )
                         results = K.wait(results)
                     self._give(mode, plan, arrays, (stop - start) * (last - whole))
@@ -164,7 +165,7 @@ class Running:
     def _exact(self, mode: str, plan: Plan, data: Any, block: Any, numbers: Numbers, fresh: bool) -> Any:
         """One step on rows of exactly this number: its logs or outputs."""
         program = self._program(f"{mode}_exact", block, plan)
-        arrays, results = program(*plan.take(fresh), data, numbers.scalars())
+        arrays, results = program(*plan.take(fresh), data, numbers.scalars(not getattr(self, "run_eagerly", False)))
         results = K.wait(results)
         self._give(mode, plan, arrays, 1)
         return results
@@ -273,8 +274,8 @@ class Running:
         def run(moving: Any, fixed: Any, data: Any, scalars: Any) -> Any:
             numbers = Numbers.of(scalars)
             step = self._step(mode, plan, fixed, numbers.seed)
-            carry, logs = step((self._begun(plan, moving, numbers), None), Batch(*data))
-            return plan.arrays(self._ended(mode, plan, carry)), self._logs(mode, plan, carry, fixed, numbers, logs)
+            carry, logs = step((plan.carry(moving, numbers.step), None), Batch(*data))
+            return plan.arrays(carry), self._logs(mode, plan, carry, fixed, numbers, logs)
 
         return run
 
@@ -290,7 +291,7 @@ class Running:
                 carry, logs, results = values
                 if plan.initial is not None and ahead > 1:
                     # ``take`` has seen to the first of them.
-                    begins = number > numbers.first
+                    begins = K.greater(number, numbers.first)
                     fresh = {path: K.where(begins, plan.initial[path], x) for path, x in carry.metrics.items()}
                     carry = carry._replace(metrics=fresh)
                 order = K.reshape(K.slice(orders, (number, 0), (1, K.shape(orders)[1])), (-1,))
@@ -298,13 +299,13 @@ class Running:
                 new = self._logs(mode, plan, carry, fixed, numbers, logs)
                 return carry, logs, {name: _put(results[name], number, new[name]) for name in new}
 
-            carry = self._begun(plan, moving, numbers)
+            carry = plan.carry(moving, numbers.step)
             logs = self._empty_logs(step, carry, data, batch_size) if self._owns(mode) else None
             shapes = self._logs(mode, plan, carry, fixed, numbers, logs)
             results = {name: K.zeros((ahead, *K.shape(value)), K.dtype(value)) for name, value in shapes.items()}
             values = (carry, logs, results)
             values = epoch(numbers.first, values) if ahead == 1 else K.loop(epoch, values, numbers.first, numbers.last)
-            return plan.arrays(self._ended(mode, plan, values[0])), values[2]
+            return plan.arrays(values[0]), values[2]
 
         return run
 
@@ -319,24 +320,19 @@ class Running:
                 method = getattr(self, f"{mode}_step")
                 carry, logs = own_step(method, held, carry, batch, seed, trains=mode == "train")
             elif mode == "train":
-                carry = train_step(self, held, self._packing(held.params), carry, batch, seed)
+                assert plan.packing is not None
+                carry = train_step(self, held, plan.packing, carry, batch, seed)
             else:
                 carry = test_step(self, held, carry, batch, seed)
             return carry._replace(fixed=None), logs
 
         return step
 
-    def _begun(self, plan: Plan, moving: Any, numbers: Numbers) -> Carry:
-        carry = plan.carry(moving, numbers.step)
-        return carry if plan.mode != "train" or self._owns("train") else _packed(self._packing(plan.held.params), carry)
-
-    def _ended(self, mode: str, plan: Plan, carry: Carry) -> Carry:
-        return carry if mode != "train" or self._owns("train") else _unpacked(self._packing(plan.held.params), carry)
-
     def _logs(self, mode: str, plan: Plan, carry: Carry, fixed: Any, numbers: Numbers, logs: Any) -> dict[str, Any]:
         if self._owns(mode):
             return logs  # type: ignore[no-any-return]
-        carry = self._ended(mode, plan, carry)._replace(fixed=dict(zip(plan.held.fixed, fixed, strict=True)))
+        params = carry.params if plan.packing is None else plan.packing.unpack(carry.params)
+        carry = carry._replace(params=params, fixed=dict(zip(plan.held.fixed, fixed, strict=True)))
         with plan.held.scope(carry, numbers.seed):
             results = self.get_metrics_result()
             return {name: K.array(getattr(value, "value", value)) for name, value in results.items()}
@@ -383,9 +379,6 @@ class Running:
         """Whether a subclass defines the step of a mode."""
         return bool(self._overrides(f"{mode}_step"))
 
-    def _packing(self, params: dict[str, Variable]) -> Packing:
-        return Packing(params, self.optimizer.decays, together=self.optimizer.packable)
-
     def _pads(self, mode: str) -> bool:
         """Whether a short last batch may be filled up: every part must treat rows one by one."""
         if self._owns(mode):
@@ -418,10 +411,14 @@ class Running:
         if resets:
             self.reset_metrics()
         slots: dict[str, Any] = {}
+        packing = None
         if mode == "train" and not self._owns(mode):
             self.optimizer.extend(held.params.values())
             slots = self.optimizer.holders({variable: path for path, variable in held.params.items()})
-        return Plan(mode, held, slots, pads=self._pads(mode), resets=resets, objectives=self._objectives)
+            packing = Packing(held.params, self.optimizer.decays, together=self.optimizer.packable)
+        return Plan(
+            mode, held, slots, pads=self._pads(mode), resets=resets, objectives=self._objectives, packing=packing
+        )
 
     def _held(self, mode: str) -> Held:
         """The Variables by path: those that a mode trains, those that it may change, and those that it only reads."""
@@ -488,16 +485,6 @@ class Placed(NamedTuple):
 
 
 # --- helpers -------------------------------------------------------------------------------
-
-
-def _packed(packing: Packing, carry: Carry) -> Carry:
-    slots = {**carry.slots, "slots": {name: packing.pack(arrays) for name, arrays in carry.slots["slots"].items()}}
-    return carry._replace(params=packing.pack(carry.params), slots=slots)
-
-
-def _unpacked(packing: Packing, carry: Carry) -> Carry:
-    slots = {**carry.slots, "slots": {name: packing.unpack(arrays) for name, arrays in carry.slots["slots"].items()}}
-    return carry._replace(params=packing.unpack(carry.params), slots=slots)
 
 
 def _couples(layer: Any, mode: str) -> bool:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from keraunos.backend import K
 from keraunos.backend.jax import programs
 
 SCRIPT = """
@@ -124,3 +126,13 @@ def test_what_is_not_too_much_stays(tmp_path):
     (tmp_path / "one").write_bytes(bytes(100))
     programs.prune(tmp_path, most_files=1, most_bytes=100)
     assert len(stored(tmp_path)) == 1
+
+
+def test_programs_that_differ_only_in_the_argument_they_use_are_not_mistaken_for_each_other():
+    one, two = K.array(np.float32(1)), K.array(np.float32(2))
+    first = K.specialize(lambda pair: [pair[0] + pair[0]], [one, two])
+    second = K.specialize(lambda pair: [pair[1] + pair[1]], [one, two])
+    assert float(first([one, two])[0]) == 2
+    assert float(second([one, two])[0]) == 4
+    assert float(K.compile(lambda a, b: b + b)(one, two)) == 4
+    assert float(K.compile(lambda a, b: a + a)(one, two)) == 2

@@ -271,7 +271,7 @@ class JaxEngine(Engine):
             )
             if signature not in known:
                 flat, form = _flat(lambda arguments: function(*arguments), args)
-                program = self._compiled(jax.jit(flat).lower(leaves))
+                program = self._compiled(flat, leaves)
                 known[signature] = (program, form[0])
             program, form = known[signature]
             return _filled(form, program(leaves))
@@ -279,9 +279,11 @@ class JaxEngine(Engine):
         return call
 
     def specialize(self, function: Callable[[Any], Any], tensors: Any) -> Callable[[Any], Any]:
-        return self._compiled(jax.jit(function).lower(list(tensors)))  # type: ignore[no-any-return]
+        return self._compiled(function, list(tensors))  # type: ignore[no-any-return]
 
-    def _compiled(self, lowered: Any) -> Any:
+    def _compiled(self, function: Callable[[Any], Any], leaves: list[Any]) -> Any:
+        # The text names all arguments: left out, the unused ones of one program could be those that another uses.
+        lowered = jax.jit(function, keep_unused=True).lower(leaves)
         key = hashlib.sha256(lowered.as_text().encode()).hexdigest()
         program = self._programs.pop(key, None)
         if program is None:
