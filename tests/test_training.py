@@ -378,6 +378,13 @@ def test_a_weight_that_is_frozen_by_itself_stays_as_it_is():
     assert not np.array_equal(bias, model.layers[0].bias.numpy())
 
 
+def test_a_weight_frozen_by_itself_between_two_evaluations_changes_no_value():
+    model = small(dropout=0.0)
+    before = model.evaluate(X, Y, verbose=0)
+    model.layers[0].kernel.trainable = False
+    np.testing.assert_allclose(model.evaluate(X, Y, verbose=0), before, rtol=1e-6)
+
+
 def test_a_layer_exchanged_between_two_fits_is_the_one_that_is_trained():
     class Two(Model):
         def __init__(self):

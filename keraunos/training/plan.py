@@ -63,7 +63,7 @@ class Plan:
         packing: Packing | None = None,
     ) -> None:
         self.mode, self.held, self.pads, self.objectives, self.packing = mode, held, pads, objectives, packing
-        self.paths = tuple(held.params)
+        self.paths = tuple(map(tuple, (held.params, held.state, held.fixed, held.metrics)))
         self.initial = {path: K.array(v.numpy()) for path, v in held.metrics.items()} if resets else None
         params: dict[str, Any] = held.params
         if packing is not None:

@@ -172,11 +172,11 @@ class Running:
 
     def _whole(self, mode: str, block: Any) -> Any:
         """A block as one step: its logs or outputs."""
-        if mode != "predict":
-            self.reset_metrics()
         plan = self._plan(mode)
+        if mode != "predict" and plan.initial is None:
+            self.reset_metrics()
         numbers = Numbers(0, 1, 0, 1, block.rows, self._seed_now(), self.__dict__.get("_steps_made", 0))
-        results = self._exact(mode, plan, block.data, block, numbers, fresh=False)
+        results = self._exact(mode, plan, block.data, block, numbers, fresh=True)
         return results if mode == "predict" else _by_epoch(results, None)[0]
 
     def _blocks(self, batches: Any, epoch: int) -> Any:
