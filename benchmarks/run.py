@@ -181,7 +181,8 @@ def start(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """Runs a process to its end: its seconds, its peak of memory, and what it printed; or why it failed."""
     began = time.perf_counter()
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=printed, stderr=errors, env={**os.environ, **environment})
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        process = subprocess.Popen(command, stdout=printed, stderr=errors, env={**kept, **environment})
         timer = threading.Timer(LONGEST, process.kill)
         timer.start()
         _, status, usage = os.wait4(process.pid, 0)

@@ -19,6 +19,10 @@ SHAPES = [
     ((1, 9, 8, 2), (3, 2, 2, 3), {"dilation_rate": (1, 3), "padding": "same"}),
     ((2, 5, 4, 2), (2, 2, 2, 3), {"padding": [(3, 0), (1, 4)]}),  # more padding than window
     ((2, 6, 5, 2), (3, 3, 2, 3), {"padding": [(0, 2), (3, 1)], "strides": (1, 2)}),
+    ((2, 7, 6, 4), (3, 3, 4, 3), {"padding": "same"}),  # more than 32 entries in a window
+    ((2, 8, 9, 4), (3, 3, 4, 3), {"strides": 2}),
+    ((1, 9, 8, 5), (3, 3, 5, 2), {"dilation_rate": (2, 1)}),
+    ((2, 6, 5, 4), (3, 3, 4, 3), {"padding": [(3, 2), (0, 4)]}),
     ((3, 5, 5, 4), (1, 1, 4, 2), {"strides": 2}),
     ((3, 7, 6, 1), (5, 5, 1, 3), {"padding": "same"}),
     ((2, 6, 5, 4), (3, 3, 2, 6), {"padding": "same"}),  # two groups
@@ -76,8 +80,9 @@ def test_gradients_of_a_convolution_have_gradients(engine, inputs, kernel, optio
     np.testing.assert_allclose(np.vdot(engine.to_numpy(found), other), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_convolution_in_a_loop_trains_as_outside(engine):
-    x, start = noise((2, 8, 7, 3)), noise((3, 3, 3, 4)) * 0.1
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_convolution_in_a_loop_trains_as_outside(engine, channels):
+    x, start = noise((2, 8, 7, channels)), noise((3, 3, channels, 4)) * 0.1
 
     def step(_: Any, kernel: Any) -> Any:
         (gradient,) = gradients(engine, lambda k: engine.sum(engine.square(engine.conv(x, k))), kernel)
@@ -91,9 +96,10 @@ def test_a_convolution_in_a_loop_trains_as_outside(engine):
     assert np.abs(engine.to_numpy(inside) - start).max() > 1e-3
 
 
+@pytest.mark.parametrize("channels", [2, 4])
 @pytest.mark.parametrize("both", [False, True], ids=["inputs", "inputs and kernels"])
-def test_convolutions_over_a_further_axis_are_convolutions_of_each(engine, both):
-    x, k = noise((3, 2, 6, 5, 2)), noise((3, 3, 3, 2, 4))
+def test_convolutions_over_a_further_axis_are_convolutions_of_each(engine, both, channels):
+    x, k = noise((3, 2, 6, 5, channels)), noise((3, 3, 3, channels, 4))
 
     def loss(x: Any, k: Any) -> Any:
         return engine.sum(engine.square(engine.conv(x, k, 1, "same")))
@@ -105,6 +111,16 @@ def test_convolutions_over_a_further_axis_are_convolutions_of_each(engine, both)
     for number in range(3):
         expected = slope(engine.array(x[number]), engine.array(k[number if both else 0]))
         np.testing.assert_allclose(engine.to_numpy(found)[number], engine.to_numpy(expected), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_numbers_that_are_not_finite_pass_through_a_convolution(engine, value, channels):
+    x, k = noise((1, 4, 4, channels)), noise((3, 3, channels, 2))
+    k[0, 0, 0, 0] = value
+    outputs = engine.to_numpy(engine.conv(x, k))
+    assert not np.isfinite(outputs[..., 0]).any()
+    assert np.isfinite(outputs[..., 1]).all()
 
 
 @pytest.mark.parametrize("options", [

@@ -23,6 +23,11 @@ from keraunos.utils.errors import ShapeError
 
 Axes = tuple[int, ...]
 
+# Up to so many entries of a window, channels included, a layer is a sum of shifted inputs, which the compiler joins with
+# bias and activation: 1.6 ms instead of 3.4 for 1 to 32 channels (3x3) on 28x28 images, 2.8 instead of 5.9 for 3 to 32
+# channels on 32x32; at 75 entries it is slower than Eigen's.
+_FEW_ENTRIES = 32
+
 
 def conv(
     inputs: Any,
@@ -55,7 +60,11 @@ def _form(inputs: Any, kernel: Any, groups: int) -> Any:
         return functools.partial(_stock, groups=groups)
     if groups > 1:
         return functools.partial(_stock, groups=groups)
-    if math.prod(kernel.shape[:-2]) == 1 or not inputs.dtype == kernel.dtype == jnp.float32 or not inputs.size:
+    if (
+        math.prod(kernel.shape[:-2]) == 1
+        or not inputs.dtype == kernel.dtype == jnp.float32
+        or not inputs.size * kernel.size
+    ):
         return _by_patches  # of a window of one entry: the product alone; and Eigen's has no other dtypes
     return _by_eigen
 
@@ -86,7 +95,35 @@ def _by_patches(inputs: Any, kernel: Any, strides: Axes, pads: Pads, dilation: A
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _by_eigen(inputs: Any, kernel: Any, strides: Axes, pads: Pads, dilation: Axes) -> Any:
+    *window, channels, _ = kernel.shape
+    if math.prod(window) * channels <= _FEW_ENTRIES:
+        return _by_planes(inputs, kernel, strides, pads, dilation)
     return _stock(inputs, kernel, strides, pads, dilation)
+
+
+def _by_planes(inputs: Any, kernel: Any, strides: Axes, pads: Pads, dilation: Axes) -> Any:
+    """Each entry of the window times its filters, added up."""
+    *window, channels, filters = kernel.shape
+
+    def added_up() -> Any:
+        parts = shifted(padded(inputs, pads), window, strides, dilation)
+        planes = [part[..., channel : channel + 1] for part in parts for channel in range(channels)]
+        rows = kernel.reshape(len(planes), filters)
+        return sum((plane * rows[entry] for entry, plane in enumerate(planes[1:], 1)), planes[0] * rows[0])
+
+    return _by_itself(added_up, kernel)
+
+
+def _by_itself(function: Any, tensor: Any) -> Any:
+    """What the function returns, computed in a program of its own, which the compiler joins with nothing around it.
+
+    Joined with a flattening that follows, the sum above takes 4.3 ms instead of 1: it is then written along the
+    flattened axis, whose index must be taken apart for each number. A condition keeps it separate; it is always true,
+    and rests on bits of a tensor so that the compiler does not see that.
+    """
+    bits = lax.bitcast_convert_type(tensor.reshape(-1)[0], jnp.int32)
+    result = jax.eval_shape(function)
+    return lax.cond((bits & 1) < 2, function, lambda: jnp.zeros(result.shape, result.dtype))
 
 
 def _by_eigen_forward(inputs: Any, kernel: Any, strides: Axes, pads: Pads, dilation: Axes) -> Any:
