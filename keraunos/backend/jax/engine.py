@@ -284,10 +284,12 @@ class JaxEngine(Engine):
     def _compiled(self, function: Callable[[Any], Any], leaves: list[Any]) -> Any:
         # The text names all arguments: left out, the unused ones of one program could be those that another uses.
         lowered = jax.jit(function, keep_unused=True).lower(leaves)
-        key = hashlib.sha256(lowered.as_text().encode()).hexdigest()
+        text = lowered.as_text()
+        key = hashlib.sha256(text.encode()).hexdigest()
         program = self._programs.pop(key, None)
         if program is None:
-            program = programs.compiled(lowered, self._folder)
+            settings = options.of_compiler(text, jax.tree.leaves(lowered.in_avals))
+            program = programs.compiled(lowered, settings, self._folder)
         self._programs[key] = program
         if len(self._programs) > _PROGRAMS_KEPT:
             self._programs.popitem(last=False)

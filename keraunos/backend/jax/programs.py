@@ -18,7 +18,6 @@ from typing import Any
 import jax
 import jaxlib
 
-from keraunos.backend.jax import options
 from keraunos.utils.config import home
 
 # What is kept of all folders together; what was used least recently goes first, down to three quarters.
@@ -52,13 +51,13 @@ def use_folder() -> Path | None:
     return folder
 
 
-def compiled(lowered: Any, folder: Path | None) -> Any:
+def compiled(lowered: Any, settings: dict[str, Any] | None, folder: Path | None) -> Any:
     """Compile, or fetch from the folder; what there cannot be read is taken away, so that it is stored anew."""
     if folder is None:
-        return lowered.compile(compiler_options=options.of_compiler())
+        return lowered.compile(compiler_options=settings)
     with warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", message=_UNREADABLE)
-        program = lowered.compile(compiler_options=options.of_compiler())
+        program = lowered.compile(compiler_options=settings)
     if any("reading" in str(warning.message) for warning in said):
         # JAX does not overwrite a file that is there, and does not say which one it was.
         for path, _ in _files(folder):
