@@ -105,7 +105,7 @@ class OneBatch:
 
     def _numbers(self) -> Any:
         """Seed and step on the device; the same ones until the model is trained further."""
-        now = (self._model.__dict__.get("_seed"), self._model.__dict__.get("_steps_made", 0))
+        now = (self._model.__dict__.get("_seed"), self._model._steps_made)
         if self._counted[:2] != now:
             seed, steps = self._model._seed_now(), now[1]
             self._counted = (seed, steps, [K.array(np.array(number, "int32")) for number in (seed, steps)])

@@ -104,6 +104,10 @@ class Plan:
             elif isinstance(holder, Pack):
                 holder.give(array)
 
+    def of_fixed(self, arrays: Sequence[Any]) -> dict[str, Any]:
+        """Arrays of what a program only reads, by path."""
+        return dict(zip(self.held.fixed, arrays, strict=True))
+
     def carry(self, moving: Sequence[Any], step: Any) -> Carry:
         """The carry of a trace, from the arrays that ``take`` gave."""
         params, state, slots, metrics = tree.unflatten(self._form, moving)

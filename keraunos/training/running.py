@@ -42,6 +42,9 @@ _METHODS = {"train": "fit", "test": "evaluate", "predict": "predict"}
 class Running:
     """The part of a trainer that runs steps; see ``Trainer`` for what a user calls."""
 
+    run_eagerly = False
+    _steps_made = 0
+
     if TYPE_CHECKING:  # what the trainer and the layer below it provide
 
         def __getattr__(self, name: str) -> Any: ...
@@ -58,7 +61,7 @@ class Running:
         Returns the logs of each epoch, and appends outputs to ``parts``.
         """
         plan = self._plan(mode)
-        compiled = not getattr(self, "run_eagerly", False)
+        compiled = not self.run_eagerly
         every_batch = callbacks.watches_batches(mode) or not compiled
         alone = every_batch or callbacks.watches_progress or callbacks.watches_epochs
         if mode != "predict" and plan.initial is None:
@@ -73,7 +76,7 @@ class Running:
             full = steps if plan.pads else block.rows // block.batch_size
             placed = self._place(plan, block, batches, epoch, left if full == steps else 1)
             count = 1 if alone else placed.epochs
-            program = self._program(mode, block, plan, placed) if full else None
+            program = self._program(plan, block, placed) if full else None
             outputs = self._output_buffers(block, placed) if mode == "predict" and full else None
             whole = start = 0  # epochs that are complete, and steps of the next one
             while whole < count and not (self.stop_training and every_batch and mode == "train"):
@@ -88,16 +91,21 @@ class Running:
                     getattr(callbacks, f"on_{mode}_batch_begin")(done, self._of_batch(mode, done, rows))
                 fresh = start == 0 and (whole > 0 or done == 0)
                 numbers = Numbers(
-                    placed.first + whole, placed.first + last, start, stop, block.rows, self._seed_now(),
-                    self.__dict__.get("_steps_made", 0),
-                )  # fmt: skip
+                    placed.first + whole,
+                    placed.first + last,
+                    start,
+                    stop,
+                    block.rows,
+                    self._seed_now(),
+                    self._steps_made,
+                )
                 began = time.perf_counter()
                 if exact:
                     _collect(parts, outputs, full * block.batch_size)
                     outputs = None
                     index = placed.rows[full * block.batch_size : block.rows]
                     tail = tree.map(lambda leaf, rows=index: None if leaf is None else leaf[rows], block.data)
-                    results = self._exact(mode, plan, tail, block, numbers, fresh)
+                    results = self._exact(plan, tail, block, numbers, fresh)
                     if mode == "predict":
                         _collect(parts, results, len(index))
                 else:
@@ -110,7 +118,7 @@ class Running:
                             *plan.take(fresh), placed.data, placed.orders, numbers.scalars(compiled), *buffers
                         )
                         results = K.wait(results)
-                    self._give(mode, plan, arrays, (stop - start) * (last - whole))
+                    self._give(plan, arrays, (stop - start) * (last - whole))
                     outputs = results if mode == "predict" else None
                     self._keep_pace(program, (stop - start) * (last - whole), time.perf_counter() - began)
                 done += stop - start
@@ -162,12 +170,12 @@ class Running:
             self._seed = fresh_seed()
         return int(self._seed)
 
-    def _exact(self, mode: str, plan: Plan, data: Any, block: Any, numbers: Numbers, fresh: bool) -> Any:
+    def _exact(self, plan: Plan, data: Any, block: Any, numbers: Numbers, fresh: bool) -> Any:
         """One step on rows of exactly this number: its logs or outputs."""
-        program = self._program(f"{mode}_exact", block, plan)
-        arrays, results = program(*plan.take(fresh), data, numbers.scalars(not getattr(self, "run_eagerly", False)))
+        program = self._program(plan, block)
+        arrays, results = program(*plan.take(fresh), data, numbers.scalars(not self.run_eagerly))
         results = K.wait(results)
-        self._give(mode, plan, arrays, 1)
+        self._give(plan, arrays, 1)
         return results
 
     def _whole(self, mode: str, block: Any) -> Any:
@@ -175,8 +183,8 @@ class Running:
         plan = self._plan(mode)
         if mode != "predict" and plan.initial is None:
             self.reset_metrics()
-        numbers = Numbers(0, 1, 0, 1, block.rows, self._seed_now(), self.__dict__.get("_steps_made", 0))
-        results = self._exact(mode, plan, block.data, block, numbers, fresh=True)
+        numbers = Numbers(0, 1, 0, 1, block.rows, self._seed_now(), self._steps_made)
+        results = self._exact(plan, block.data, block, numbers, fresh=True)
         return results if mode == "predict" else _by_epoch(results, None)[0]
 
     def _blocks(self, batches: Any, epoch: int) -> Any:
@@ -237,54 +245,54 @@ class Running:
 
     # --- programs ----------------------------------------------------------------------
 
-    def _program(self, kind: str, block: Any, plan: Plan, placed: "Placed | None" = None) -> Callable[..., Any]:
-        """Compiled program of a kind; made anew when what it depends on has changed."""
-        mode, _, exact = kind.partition("_")
+    def _program(self, plan: Plan, block: Any, placed: "Placed | None" = None) -> Callable[..., Any]:
+        """Compiled program of many steps, or of one if nothing is placed; made anew when what it depends on has changed."""
+        size = None if placed is None else block.batch_size
         key = (
-            kind,
-            None if exact else block.batch_size,
+            plan.mode,
+            size,
             None if placed is None else (placed.capacity, placed.ahead, placed.form),
             plan.paths,
             id(self._objectives),
-            *self._training_key(mode),
+            *self._training_key(plan.mode),
         )
         programs = self.__dict__.setdefault("_programs", {})
         if key not in programs:
-            if mode == "predict":
-                program = self._prediction(plan, None if exact else block.batch_size)
-            elif exact:
-                program = self._single(mode, plan)
+            if plan.mode == "predict":
+                program = self._prediction(plan, size)
+            elif placed is None:
+                program = self._single(plan)
             else:
-                program = self._several(mode, plan, block.batch_size, placed.ahead)  # type: ignore[union-attr]
-            if getattr(self, "run_eagerly", False):
+                program = self._several(plan, block.batch_size, placed.ahead)
+            if self.run_eagerly:
                 programs[key] = program
-            elif exact or mode == "predict":
+            elif placed is None or plan.mode == "predict":
                 programs[key] = K.compile(program)
             else:
                 numbers = Numbers(*[0] * len(Numbers._fields))
-                programs[key] = Compiled(program, plan, placed.data, placed.orders, numbers.scalars())  # type: ignore[union-attr]
+                programs[key] = Compiled(program, plan, placed.data, placed.orders, numbers.scalars())
         return programs[key]  # type: ignore[no-any-return]
 
     def _training_key(self, mode: str) -> tuple[Any, ...]:
         return self.optimizer.program_key if mode == "train" and self.optimizer is not None else ()
 
-    def _single(self, mode: str, plan: Plan) -> Callable[..., Any]:
+    def _single(self, plan: Plan) -> Callable[..., Any]:
         """Program of one step on the rows that it is given."""
 
         def run(moving: Any, fixed: Any, data: Any, scalars: Any) -> Any:
             numbers = Numbers.of(scalars)
-            step = self._step(mode, plan, fixed, numbers.seed)
+            step = self._step(plan, fixed, numbers.seed)
             carry, logs = step((plan.carry(moving, numbers.step), None), Batch(*data))
-            return plan.arrays(carry), self._logs(mode, plan, carry, fixed, numbers, logs)
+            return plan.arrays(carry), self._logs(plan, carry, fixed, numbers, logs)
 
         return run
 
-    def _several(self, mode: str, plan: Plan, batch_size: int, ahead: int) -> Callable[..., Any]:
+    def _several(self, plan: Plan, batch_size: int, ahead: int) -> Callable[..., Any]:
         """Program of many steps of one epoch, or of all steps of some epochs; results have an axis of epochs."""
 
         def run(moving: Any, fixed: Any, data: Any, orders: Any, scalars: Any) -> Any:
             numbers = Numbers.of(scalars)
-            step = self._step(mode, plan, fixed, numbers.seed)
+            step = self._step(plan, fixed, numbers.seed)
             steps = many(step, batch_size, padded=plan.pads)
 
             def epoch(number: Any, values: Any) -> Any:
@@ -296,12 +304,12 @@ class Running:
                     carry = carry._replace(metrics=fresh)
                 order = K.reshape(K.slice(orders, (number, 0), (1, K.shape(orders)[1])), (-1,))
                 carry, logs = steps((carry, logs), data, order, numbers.start, numbers.stop, numbers.total)
-                new = self._logs(mode, plan, carry, fixed, numbers, logs)
+                new = self._logs(plan, carry, fixed, numbers, logs)
                 return carry, logs, {name: _put(results[name], number, new[name]) for name in new}
 
             carry = plan.carry(moving, numbers.step)
-            logs = self._empty_logs(step, carry, data, batch_size) if self._owns(mode) else None
-            shapes = self._logs(mode, plan, carry, fixed, numbers, logs)
+            logs = self._empty_logs(step, carry, data, batch_size) if self._owns(plan.mode) else None
+            shapes = self._logs(plan, carry, fixed, numbers, logs)
             results = {name: K.zeros((ahead, *K.shape(value)), K.dtype(value)) for name, value in shapes.items()}
             values = (carry, logs, results)
             values = epoch(numbers.first, values) if ahead == 1 else K.loop(epoch, values, numbers.first, numbers.last)
@@ -309,9 +317,9 @@ class Running:
 
         return run
 
-    def _step(self, mode: str, plan: Plan, fixed: Any, seed: Any) -> Callable[..., Any]:
+    def _step(self, plan: Plan, fixed: Any, seed: Any) -> Callable[..., Any]:
         """A step on ``(carry, logs)``; ``logs`` are those of a step that a subclass defines, else ``None``."""
-        held, values = plan.held, dict(zip(plan.held.fixed, fixed, strict=True))
+        mode, held, values = plan.mode, plan.held, plan.of_fixed(fixed)
 
         def step(carry_and_logs: Any, batch: Batch) -> Any:
             carry, logs = carry_and_logs
@@ -328,11 +336,11 @@ class Running:
 
         return step
 
-    def _logs(self, mode: str, plan: Plan, carry: Carry, fixed: Any, numbers: Numbers, logs: Any) -> dict[str, Any]:
-        if self._owns(mode):
+    def _logs(self, plan: Plan, carry: Carry, fixed: Any, numbers: Numbers, logs: Any) -> dict[str, Any]:
+        if self._owns(plan.mode):
             return logs  # type: ignore[no-any-return]
         params = carry.params if plan.packing is None else plan.packing.unpack(carry.params)
-        carry = carry._replace(params=params, fixed=dict(zip(plan.held.fixed, fixed, strict=True)))
+        carry = carry._replace(params=params, fixed=plan.of_fixed(fixed))
         with plan.held.scope(carry, numbers.seed):
             results = self.get_metrics_result()
             return {name: K.array(getattr(value, "value", value)) for name, value in results.items()}
@@ -365,7 +373,7 @@ class Running:
             return plan.arrays(carry), outputs
 
         def predict(numbers: Numbers, fixed: Any) -> Callable[[Carry, Batch], Any]:
-            values = dict(zip(plan.held.fixed, fixed, strict=True))
+            values = plan.of_fixed(fixed)
 
             def step(carry: Carry, batch: Batch) -> Any:
                 carry, outputs = predict_step(self, plan.held, carry._replace(fixed=values), batch, numbers.seed)
@@ -450,11 +458,11 @@ class Running:
                     elif hasattr(leaf, "variables") and not isinstance(leaf, Running):
                         yield from leaf.variables
 
-    def _give(self, mode: str, plan: Plan, arrays: Any, steps: int) -> None:
+    def _give(self, plan: Plan, arrays: Any, steps: int) -> None:
         with uninterrupted():
             plan.give(arrays)
-            if mode == "train":
-                self._steps_made = self.__dict__.get("_steps_made", 0) + steps
+            if plan.mode == "train":
+                self._steps_made += steps
 
 
 class Placed(NamedTuple):

@@ -379,7 +379,7 @@ class Trainer(Running):
         parts: list[Any] = []
         try:
             container.on_predict_begin()
-            if batches.resident and batches.rows <= batches.batch_size and not getattr(self, "run_eagerly", False):
+            if batches.resident and batches.rows <= batches.batch_size and not self.run_eagerly:
                 outputs = self._one_batch(batches, x, batch_size, container)
                 container.on_predict_end()
                 return outputs
@@ -416,7 +416,7 @@ class Trainer(Running):
             return ready(x)
         batches = self._batches(x, None, None, batch_size=None, shuffle=False, whole=True, purpose="predict")
         self._prepare(batches, predict=True)
-        if batches.resident and not getattr(self, "run_eagerly", False):
+        if batches.resident and not self.run_eagerly:
             return self._one_batch(batches, x, None)
         outputs = self._whole("predict", next(iter(batches.blocks(0))))
         return tree.map(lambda leaf: np.array(K.to_numpy(leaf)), outputs)
