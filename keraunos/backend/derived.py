@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from keraunos.utils.config import epsilon, floatx
+from keraunos.utils.config import epsilon, floatx, image_data_format
 from keraunos.utils.errors import ArgumentError, ShapeError
 
 Tensor = Any
@@ -515,6 +515,92 @@ class DerivedOperations:
         support = self.sum(self.cast(self.greater(1 + rank * descending, sums), "int32"), -1, True)
         level = (self.take_along_axis(sums, support - 1, -1) - 1) / self.cast(support, self.dtype(x))
         return self.moveaxis(self.maximum(x - level, 0), -1, axis)
+
+    # --- convolutions made of one ------------------------------------------------
+
+    def conv_transpose(
+        self,
+        inputs: Tensor,
+        kernel: Tensor,
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        output_padding: int | Sequence[int | None] | None = None,
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        output_size: Sequence[int] | None = None,
+    ) -> Tensor:
+        """The gradient of a convolution for its inputs: each entry of ``inputs`` spreads over a window of the output.
+
+        The kernel is ``(*window, filters, channels)``. Several sizes of a convolution's inputs give one size of its
+        outputs: ``output_size`` says which, or ``output_padding``, what is added to ``(size - 1) * stride + window``
+        (less ``2 * (window // 2)`` for same padding).
+        """
+        data_format = data_format or image_data_format()
+        window = self.shape(kernel)[:-2]
+        strides, dilation, extra = (
+            [value] * len(window) if value is None or isinstance(value, int) else list(value)
+            for value in (strides, dilation_rate, output_padding)
+        )
+        first = 1 if data_format == "channels_last" else 2
+        pads = []
+        for axis, (entries, stride, rate) in enumerate(zip(window, strides, dilation, strict=True)):
+            size, extent = self.shape(inputs)[first + axis], (entries - 1) * rate + 1
+            if output_size is not None:
+                wanted = output_size[axis]
+            elif extra[axis] is not None:
+                wanted = (size - 1) * stride + extent + extra[axis]
+                wanted -= 2 * (extent // 2) if padding == "same" else 0
+            else:
+                wanted = size * stride + (max(extent - stride, 0) if padding == "valid" else 0)
+            spread = (size - 1) * stride + 1
+            cut = max(spread + extent - 1 - wanted, 0) // 2 if padding == "same" else 0
+            pads.append((extent - 1 - cut, wanted - spread + cut))
+            inputs = self._spread(inputs, first + axis, stride)
+        turned = self.swapaxes(self.flip(kernel, tuple(range(len(window)))), -1, -2)
+        return self.conv(inputs, turned, 1, tuple(pads), data_format, tuple(dilation))
+
+    def _spread(self, x: Tensor, axis: int, stride: int) -> Tensor:
+        """Zeros between the entries of an axis, so that they are ``stride`` apart."""
+        if stride == 1:
+            return x
+        shape = self.shape(x)
+        around = [(0, 0)] * (axis + 1) + [(0, stride - 1)] + [(0, 0)] * (len(shape) - axis - 1)
+        wide = self.reshape(self.pad(self.expand_dims(x, axis + 1), around), self._resized(shape, axis, stride))
+        return self.get_item(wide, (slice(None),) * axis + (slice(0, (shape[axis] - 1) * stride + 1),))
+
+    def _resized(self, shape: Sequence[int], axis: int, times: int) -> tuple[int, ...]:
+        return (*shape[:axis], shape[axis] * times, *shape[axis + 1 :])
+
+    def depthwise_conv(
+        self,
+        inputs: Tensor,
+        kernel: Tensor,
+        strides: int | Sequence[int] = 1,
+        padding: Any = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+    ) -> Tensor:
+        """Convolution of each channel by itself with the ``multiplier`` filters of its own.
+
+        The kernel is ``(*window, channels, multiplier)``; the outputs of the first channel come first.
+        """
+        *window, channels, multiplier = self.shape(kernel)
+        apart = self.reshape(kernel, (*window, 1, channels * multiplier))
+        return self.conv(inputs, apart, strides, padding, data_format, dilation_rate)
+
+    def separable_conv(
+        self,
+        inputs: Tensor,
+        depthwise_kernel: Tensor,
+        pointwise_kernel: Tensor,
+        strides: int | Sequence[int] = 1,
+        padding: Any = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+    ) -> Tensor:
+        """Convolution of each channel by itself, then of all channels at each place."""
+        apart = self.depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+        return self.conv(apart, pointwise_kernel, 1, "valid", data_format)
 
     # --- for networks ------------------------------------------------------------
 

@@ -51,6 +51,51 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
     return _back(out, data_format)
 
 
+def conv_transpose(
+    inputs, kernel, strides=1, padding="valid", output_padding=None, data_format=None, dilation_rate=1, output_size=None
+):
+    """The adjoint of ``conv``: each entry of the inputs is added to the window of the output that it was made from."""
+    x = _last(inputs, data_format)
+    window, (filters, _) = kernel.shape[:-2], kernel.shape[-2:]
+    strides, dilation, extra = (
+        _each(v, len(window)) if v is not None else None for v in (strides, dilation_rate, output_padding)
+    )
+    extents = [(w - 1) * d + 1 for w, d in zip(window, dilation, strict=True)]
+    if output_size is not None:
+        sizes = list(output_size)
+    elif extra is not None:
+        less = [2 * (e // 2) if padding == "same" else 0 for e in extents]
+        sizes = [
+            (n - 1) * s + e + p - c for n, s, e, p, c in zip(x.shape[1:-1], strides, extents, extra, less, strict=True)
+        ]
+    elif padding == "same":
+        sizes = [n * s for n, s in zip(x.shape[1:-1], strides, strict=True)]
+    else:
+        sizes = [max(n * s, (n - 1) * s + e) for n, s, e in zip(x.shape[1:-1], strides, extents, strict=True)]
+    pads = _pads(padding, sizes, extents, strides)
+    wide = np.zeros((x.shape[0], *(n + sum(p) for n, p in zip(sizes, pads, strict=True)), filters), x.dtype)
+    for place in np.ndindex(*x.shape[1:-1]):
+        for entry in np.ndindex(*window):
+            at = tuple(p * s + e * d for p, s, e, d in zip(place, strides, entry, dilation, strict=True))
+            wide[(slice(None), *at)] += x[(slice(None), *place)] @ kernel[entry].T
+    return _back(wide[(slice(None), *(slice(a, a + n) for (a, _), n in zip(pads, sizes, strict=True)))], data_format)
+
+
+def depthwise_conv(inputs, kernel, **options):
+    """A convolution of each channel, one after the other."""
+    axis = 1 if options.get("data_format") == "channels_first" else -1
+    channels = range(kernel.shape[-2])
+    parts = [conv(np.take(inputs, [c], axis), kernel[..., [c], :], **options) for c in channels]
+    return np.concatenate(parts, axis)
+
+
+def separable_conv(inputs, depthwise_kernel, pointwise_kernel, **options):
+    """The same, and then a product of all channels at each place."""
+    return conv(
+        depthwise_conv(inputs, depthwise_kernel, **options), pointwise_kernel, data_format=options.get("data_format")
+    )
+
+
 def _pool(reduce, inputs, pool_size, strides, padding, data_format):
     x = _last(inputs, data_format)
     rank = x.ndim - 2

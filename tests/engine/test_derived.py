@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.special
+from engine import oracles
 from engine.checks import Case, assert_matches, check, check_gradient, titles
 
 from keraunos.backend.derived import DerivedOperations
@@ -319,6 +320,34 @@ for axis in (-1, 0, 1):
 case("sparsemax", FAR, oracle=sparsemax)
 case("glu", CUBE, oracle=lambda x: x[..., :2] * sigmoid(x[..., 2:]), smooth=True)
 case("glu", CUBE, 0, oracle=lambda x, axis: x[:1] * sigmoid(x[1:]))
+
+# --- convolutions made of one -----------------------------------------------------------------
+
+IMAGES, KERNEL = RNG.normal(size=(2, 4, 3, 2)).astype("float32"), RNG.normal(size=(3, 2, 3, 2)).astype("float32")
+SQUARE = RNG.normal(size=(3, 3, 3, 2)).astype("float32")
+for transposed in (
+    {},
+    {"padding": "same"},
+    {"strides": 2},
+    {"strides": (2, 3), "padding": "same"},
+    {"strides": 3, "output_padding": (2, 0)},
+    {"strides": 2, "output_padding": 1, "padding": "same"},
+    {"dilation_rate": 2},
+    {"strides": 2, "padding": "same", "output_size": (7, 6)},
+):
+    case("conv_transpose", IMAGES, KERNEL, oracle=oracles.conv_transpose, smooth=True, **transposed)
+case(
+    "conv_transpose", np.moveaxis(IMAGES, -1, 1), SQUARE, 2, data_format="channels_first", oracle=oracles.conv_transpose
+)
+case("conv_transpose", IMAGES[:, 0], SQUARE[0], 2, oracle=oracles.conv_transpose)
+APART = RNG.normal(size=(3, 2, 2, 3)).astype("float32")
+for options in ({}, {"strides": 2, "padding": "same"}, {"dilation_rate": (1, 2), "padding": "same"}):
+    case("depthwise_conv", IMAGES, APART, oracle=oracles.depthwise_conv, smooth=True, **options)
+    case(
+        "separable_conv", IMAGES, APART, RNG.normal(size=(1, 1, 6, 4)).astype("float32"),
+        oracle=oracles.separable_conv, smooth=True, **options,
+    )  # fmt: skip
+
 
 # --- for networks ----------------------------------------------------------------------------
 
