@@ -523,7 +523,7 @@ class DerivedOperations:
         inputs: Tensor,
         kernel: Tensor,
         strides: int | Sequence[int] = 1,
-        padding: str = "valid",
+        padding: Any = "valid",
         output_padding: int | Sequence[int | None] | None = None,
         data_format: str | None = None,
         dilation_rate: int | Sequence[int] = 1,
@@ -533,31 +533,34 @@ class DerivedOperations:
 
         The kernel is ``(*window, filters, channels)``. Several sizes of a convolution's inputs give one size of its
         outputs: ``output_size`` says which, or ``output_padding``, what is added to ``(size - 1) * stride + window``
-        (less ``2 * (window // 2)`` for same padding).
+        (less ``2 * (window // 2)`` for same padding). ``padding`` is that of the convolution, as there.
         """
         data_format = data_format or image_data_format()
         window = self.shape(kernel)[:-2]
-        strides, dilation, extra = (
-            [value] * len(window) if value is None or isinstance(value, int) else list(value)
-            for value in (strides, dilation_rate, output_padding)
-        )
+        step, dilation, extra = (self._each(v, len(window)) for v in (strides, dilation_rate, output_padding))
         first = 1 if data_format == "channels_last" else 2
+        given = None if isinstance(padding, str) else [tuple(pair) for pair in padding]
         pads = []
-        for axis, (entries, stride, rate) in enumerate(zip(window, strides, dilation, strict=True)):
+        for axis, (entries, stride, rate) in enumerate(zip(window, step, dilation, strict=True)):
             size, extent = self.shape(inputs)[first + axis], (entries - 1) * rate + 1
             if output_size is not None:
                 wanted = output_size[axis]
             elif extra[axis] is not None:
                 wanted = (size - 1) * stride + extent + extra[axis]
-                wanted -= 2 * (extent // 2) if padding == "same" else 0
+                wanted -= sum(given[axis]) if given else 2 * (extent // 2) if padding == "same" else 0
+            elif given:
+                wanted = (size - 1) * stride + extent - sum(given[axis])
             else:
                 wanted = size * stride + (max(extent - stride, 0) if padding == "valid" else 0)
             spread = (size - 1) * stride + 1
-            cut = max(spread + extent - 1 - wanted, 0) // 2 if padding == "same" else 0
+            cut = given[axis][0] if given else max(spread + extent - 1 - wanted, 0) // 2 if padding == "same" else 0
             pads.append((extent - 1 - cut, wanted - spread + cut))
             inputs = self._spread(inputs, first + axis, stride)
         turned = self.swapaxes(self.flip(kernel, tuple(range(len(window)))), -1, -2)
         return self.conv(inputs, turned, 1, tuple(pads), data_format, tuple(dilation))
+
+    def _each(self, value: Any, count: int) -> list[Any]:
+        return list(value) if isinstance(value, (list, tuple)) else [value] * count
 
     def _spread(self, x: Tensor, axis: int, stride: int) -> Tensor:
         """Zeros between the entries of an axis, so that they are ``stride`` apart."""

@@ -1,11 +1,20 @@
 """All layers by their public names."""
 # ruff: noqa: F401
 
-from keraunos.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from keraunos.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax, SReLU, ThresholdedReLU
 from keraunos.layers.convolution import Conv1D, Conv2D, Conv3D, Convolution1D, Convolution2D, Convolution3D
+from keraunos.layers.convolutional_recurrent import (
+    ConvLSTM1D,
+    ConvLSTM2D,
+    ConvLSTM2DCell,
+    ConvLSTM3D,
+    ConvRNN2D,
+)
 from keraunos.layers.core import Dense, Identity, Input, InputLayer, Lambda, Masking
 from keraunos.layers.embedding import Embedding
+from keraunos.layers.highway import Highway
 from keraunos.layers.layer import LAYERS, InputSpec, Layer
+from keraunos.layers.local import LocallyConnected1D, LocallyConnected2D
 from keraunos.layers.merging import (
     Add,
     Average,
@@ -82,6 +91,22 @@ from keraunos.layers.resizing import (
     ZeroPadding1D,
     ZeroPadding2D,
     ZeroPadding3D,
+)
+from keraunos.layers.separable import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+)
+from keraunos.layers.transposed import (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+    Convolution1DTranspose,
+    Convolution2DTranspose,
+    Convolution3DTranspose,
 )
 from keraunos.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 from keraunos.utils import spelling

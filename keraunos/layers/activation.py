@@ -97,7 +97,45 @@ class LeakyReLU(Elementwise):
 
 
 @LAYERS.register()
-class PReLU(Elementwise):
+class ThresholdedReLU(Elementwise):
+    """``x`` above ``theta``, else 0.
+
+    Args:
+        theta: The threshold, 0 or more.
+
+    Reference: Konda, Memisevic and Krueger 2015, "Zero-bias autoencoders and the benefits of co-adapting features".
+
+    >>> ThresholdedReLU(1.5)([1.0, 2.0]).tolist()
+    [0.0, 2.0]
+    """
+
+    theta: NonNegativeReal = 1.0
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * K.cast(K.greater(inputs, self.theta), K.dtype(inputs))
+
+
+class Learned(Elementwise):
+    """Base of the activations with a number for each input of a sample, or for those along some axes together."""
+
+    shared_axes: SharedAxes = None
+
+    def add_numbers(self, input_shape: Any, *names: str) -> None:
+        """Make the weights of these names, of the shape of a sample, with 1 along axes that share."""
+        shared, rank = self.shared_axes or [], len(input_shape)
+        if any(axis >= rank for axis in shared):
+            raise ShapeError(
+                f"{self.name}: shared_axes is {shared}, but inputs of shape {shape_text(input_shape)} have the axes "
+                f"1 to {rank - 1}."
+            )
+        sizes = {axis: 1 if axis in shared else known(input_shape, axis, self.name) for axis in range(1, rank)}
+        for name in names:
+            setattr(self, name, self.add_weight(name, tuple(sizes.values())))
+        self.input_spec = InputSpec(ndim=rank, axes={axis: size for axis, size in sizes.items() if axis not in shared})
+
+
+@LAYERS.register()
+class PReLU(Learned):
     """``max(x, 0) - alpha * max(-x, 0)`` with a learned ``alpha``.
 
     Args:
@@ -119,19 +157,45 @@ class PReLU(Elementwise):
     shared_axes: SharedAxes = None
 
     def build(self, input_shape: Any) -> None:
-        shared = self.shared_axes or []
-        if any(axis >= len(input_shape) for axis in shared):
-            raise ShapeError(
-                f"{self.name}: shared_axes is {shared}, but inputs of shape {shape_text(input_shape)} have the axes "
-                f"1 to {len(input_shape) - 1}."
-            )
-        rank = len(input_shape)
-        sizes = {axis: 1 if axis in shared else known(input_shape, axis, self.name) for axis in range(1, rank)}
-        self.alpha = self.add_weight("alpha", tuple(sizes.values()))
-        self.input_spec = InputSpec(ndim=rank, axes={axis: size for axis, size in sizes.items() if axis not in shared})
+        self.add_numbers(input_shape, "alpha")
 
     def call(self, inputs: Any) -> Any:
         return K.relu(inputs) - self.alpha * K.relu(-inputs)
+
+
+@LAYERS.register()
+class SReLU(Learned):
+    """Three straight pieces with learned bends ``l``, ``r = l + abs(t_right)`` and slopes outside of them.
+
+    ``x`` in between, ``l + a_left * (x - l)`` below ``l``, ``r + a_right * (x - r)`` above ``r``, where ``l`` is
+    ``t_left``.
+
+    Args:
+        t_left_initializer, t_right_initializer: First values of the bends.
+        a_left_initializer, a_right_initializer: First values of the slopes.
+        shared_axes: Axes along which one number serves all, counted from 1.
+
+    Reference: Jin et al. 2016, "Deep learning with S-shaped rectified linear activation units"; the layer of Keras
+    1.2.2.
+
+    >>> SReLU(t_right_initializer="ones", a_right_initializer="zeros")([[0.5, 3.0]]).tolist()
+    [[0.5, 1.0]]
+    """
+
+    t_left_initializer: Initializer = "zeros"
+    a_left_initializer: Initializer = "glorot_uniform"
+    t_right_initializer: Initializer = "glorot_uniform"
+    a_right_initializer: Initializer = "ones"
+    shared_axes: SharedAxes = None
+
+    def build(self, input_shape: Any) -> None:
+        self.add_numbers(input_shape, "t_left", "a_left", "t_right", "a_right")
+
+    def call(self, inputs: Any) -> Any:
+        left = self.t_left.value
+        right = left + K.abs(self.t_right)
+        between = K.minimum(K.maximum(inputs, left), right)
+        return between - self.a_left * K.relu(left - inputs) + self.a_right * K.relu(inputs - right)
 
 
 @LAYERS.register()

@@ -25,7 +25,16 @@ from keraunos import activations, constraints, initializers, regularizers
 from keraunos.core.fields import Field, choice
 from keraunos.utils.config import image_data_format
 
-__all__ = ["Activation", "CausalPadding", "Constraint", "DataFormat", "Initializer", "Padding", "Regularizer"]
+__all__ = [
+    "Activation",
+    "CausalPadding",
+    "Constraint",
+    "DataFormat",
+    "Initializer",
+    "Padding",
+    "Regularizer",
+    "WidePadding",
+]
 
 _layout = choice("channels_last", "channels_first", None)
 
@@ -34,10 +43,22 @@ def _data_format(value: Any) -> str:
     return _layout(value) or image_data_format()
 
 
+def _among(*today: str) -> Callable[[Any], Any]:
+    """One of today's paddings, or an older one, which messages do not advertise."""
+    choose = choice(*today)
+
+    def convert(value: Any) -> Any:
+        return value if value in ("full", "half") else choose(value)
+
+    return convert
+
+
 Activation = Annotated[Callable[..., Any] | str | None, Field(activations.get, activations.serialize)]
 Initializer = Annotated[Any, Field(initializers.get, initializers.serialize)]
 Regularizer = Annotated[Any, Field(regularizers.get, regularizers.serialize)]
 Constraint = Annotated[Any, Field(constraints.get, constraints.serialize)]
 DataFormat = Annotated[str | None, Field(_data_format)]
 Padding = Annotated[str, Field(choice("valid", "same"))]
-CausalPadding = Annotated[str, Field(choice("valid", "same", "causal"))]
+# "full" and "half" are the words of an engine that Keras had before; see ``windows.pads_of``.
+WidePadding = Annotated[str, Field(_among("valid", "same"))]
+CausalPadding = Annotated[str, Field(_among("valid", "same", "causal"))]

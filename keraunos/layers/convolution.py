@@ -3,26 +3,66 @@
 from typing import Any, ClassVar
 
 from keraunos.backend import K
-from keraunos.core.fields import PositiveInt
+from keraunos.core.fields import HiddenFlag, PositiveInt
 from keraunos.layers.arguments import (
     Activation,
     CausalPadding,
     Constraint,
     DataFormat,
     Initializer,
-    Padding,
     Regularizer,
+    WidePadding,
 )
-from keraunos.layers.layer import LAYERS, InputSpec, known
+from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 from keraunos.layers.lora import Adaptable, Alpha, Rank
-from keraunos.layers.windows import channel_axis, check_window, numbers
+from keraunos.layers.windows import channel_axis, extents, numbers, pads_of
 from keraunos.utils.errors import ArgumentError, ShapeError
 
 
-class Conv(Adaptable):
+class Convolving(Layer):
+    """What layers share that slide a window over spatial axes and weigh what they see: arguments, bias, activation."""
+
+    rank: ClassVar[int]
+    batch_coupled = False
+    use_bias: ClassVar[bool]
+    data_format: ClassVar[str]
+
+    def setup(self: Any) -> None:
+        """Bring the arguments that have a number for each axis into that form."""
+        for argument in ("kernel_size", "strides", "dilation_rate"):
+            if hasattr(self, argument):
+                setattr(self, argument, numbers(self, argument))
+        if max(self.strides) > 1 and max(getattr(self, "dilation_rate", (1,))) > 1:
+            raise ArgumentError(
+                f"{self.name}: strides {self.strides} and dilation_rate {self.dilation_rate} are both above 1, which "
+                "is not defined. Set one of them to 1."
+            )
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def channels(self, input_shape: Any) -> int:
+        """Number of channels of the inputs, which no later inputs may change."""
+        axis = channel_axis(self.data_format)
+        size = known(input_shape, axis, self.name)
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: size})
+        return size
+
+    def add_bias(self, filters: int) -> None:
+        """Make a number for each filter, if there is a bias."""
+        if self.use_bias:
+            self.bias = self.add_weight("bias", (filters,))
+
+    def finish(self: Any, outputs: Any) -> Any:
+        """Add the bias, and apply the activation."""
+        if self.use_bias:
+            first = self.data_format == "channels_first"
+            outputs = outputs + (K.reshape(self.bias, (-1,) + (1,) * self.rank) if first else self.bias)
+        return self.activation(outputs)
+
+
+class Conv(Convolving, Adaptable):
     """Weighted sum of every window: ``activation(sum over window, channels of inputs * kernel + bias)``.
 
-    The kernel is not flipped, so mathematically this is a cross-correlation.
+    The kernel is not turned round, so mathematically this is a cross-correlation.
     It has shape ``(*kernel_size, channels // groups, filters)``.
 
     Input shape:  ``(batch, *spatial, channels)``, or ``(batch, channels, *spatial)`` if channels_first
@@ -45,6 +85,7 @@ class Conv(Adaptable):
         kernel_regularizer, bias_regularizer, activity_regularizer: Functions added to the loss.
         kernel_constraint, bias_constraint: Functions applied after each update.
         lora_rank, lora_alpha: Rank and scale of a low-rank adaptation; see ``enable_lora``.
+        flipped: Whether the kernel is turned round, so that this is a convolution in the mathematical sense.
 
     Raises:
         ArgumentError: strides and dilation together; filters or channels that
@@ -55,13 +96,10 @@ class Conv(Adaptable):
     recognition"; dilation: Yu and Koltun 2016; groups: Krizhevsky et al. 2012.
     """
 
-    rank: ClassVar[int]
-    batch_coupled = False
-
     filters: PositiveInt
     kernel_size: Any
     strides: Any = 1
-    padding: Padding = "valid"
+    padding: WidePadding = "valid"
     data_format: DataFormat = None
     dilation_rate: Any = 1
     groups: PositiveInt = 1
@@ -76,48 +114,33 @@ class Conv(Adaptable):
     bias_constraint: Constraint = None
     lora_rank: Rank = None
     lora_alpha: Alpha = None
+    flipped: HiddenFlag = False
 
     def setup(self) -> None:
-        for argument in ("kernel_size", "strides", "dilation_rate"):
-            setattr(self, argument, numbers(self, argument))
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ArgumentError(
-                f"{self.name}: strides {self.strides} and dilation_rate {self.dilation_rate} are both above 1, which "
-                "is not defined. Set one of them to 1."
-            )
+        super().setup()
         if self.filters % self.groups:
             raise ArgumentError(
                 f"{self.name}: {self.filters} filters cannot be divided into {self.groups} groups. "
                 f"Take a multiple of {self.groups}."
             )
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def build(self, input_shape: Any) -> None:
-        axis = channel_axis(self.data_format)
-        channels = known(input_shape, axis, self.name)
+        channels = self.channels(input_shape)
         if channels % self.groups:
             raise ShapeError(
                 f"{self.name}: inputs of shape {tuple(input_shape)} have {channels} channels, which cannot be divided "
                 f"into {self.groups} groups."
             )
         self.kernel = self.add_weight("kernel", (*self.kernel_size, channels // self.groups, self.filters))
-        if self.use_bias:
-            self.bias = self.add_weight("bias", (self.filters,))
+        self.add_bias(self.filters)
         self.adapt()
-        self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: channels})
 
     def call(self, inputs: Any) -> Any:
-        window = tuple((size - 1) * rate + 1 for size, rate in zip(self.kernel_size, self.dilation_rate, strict=True))
-        padding: Any = self.padding
-        if padding == "causal":
-            padding = ((window[0] - 1, 0),)
-        elif padding == "valid":
-            check_window(self, inputs, window, "window (kernel_size, with its dilation)")
-        outputs = K.conv(inputs, self.adapted_weight(), self.strides, padding, self.data_format, self.dilation_rate)
-        if self.use_bias:
-            first = self.data_format == "channels_first"
-            outputs = outputs + (K.reshape(self.bias, (-1,) + (1,) * self.rank) if first else self.bias)
-        return self.activation(outputs)
+        kernel = self.adapted_weight()
+        if self.flipped:
+            kernel = K.flip(kernel, tuple(range(self.rank)))
+        padding = pads_of(self, inputs, extents(self.kernel_size, self.dilation_rate), self.strides)
+        return self.finish(K.conv(inputs, kernel, self.strides, padding, self.data_format, self.dilation_rate))
 
 
 @LAYERS.register("Convolution1D")

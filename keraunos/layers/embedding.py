@@ -1,14 +1,16 @@
 """Embedding: a learned vector for each whole number."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from keraunos.backend import K
-from keraunos.core.fields import PositiveInt
-from keraunos.core.scope import current_scope
+from keraunos.core.fields import Field, PositiveInt, real
+from keraunos.core.scope import current_scope, next_key
 from keraunos.layers.arguments import Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS
 from keraunos.layers.lora import Adaptable, Alpha, Rank
 from keraunos.utils.errors import ArgumentError
+
+HiddenRate = Annotated[float, Field(real(0, 1), hidden=True)]
 
 
 @LAYERS.register()
@@ -29,6 +31,8 @@ class Embedding(Adaptable):
         embeddings_constraint: Function applied after each update.
         mask_zero: Whether 0 means "no entry": later layers get a mask that leaves it out.
         lora_rank, lora_alpha: Rank and scale of a low-rank adaptation; see ``enable_lora``.
+        dropout: Share of the rows that a training step sees as zeros, from 0 to 1, the others growing to keep the
+            mean: whole words are dropped, wherever they occur (Gal and Ghahramani 2016).
 
     Raises:
         ArgumentError: a number out of range, or fractions instead of whole numbers.
@@ -45,6 +49,7 @@ class Embedding(Adaptable):
     mask_zero: bool = False
     lora_rank: Rank = None
     lora_alpha: Alpha = None
+    dropout: HiddenRate = 0.0
 
     adapted = "embeddings"
     batch_coupled = False
@@ -57,10 +62,14 @@ class Embedding(Adaptable):
         self.embeddings = self.add_weight("embeddings", (self.input_dim, self.output_dim))
         self.adapt()
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         if current_scope() is None:
             self._check_rows(inputs)
-        outputs = K.take(self.adapted_weight(), K.cast(inputs, "int32"), 0)
+        table = self.adapted_weight()
+        if training and 0 < self.dropout < 1:
+            kept = K.random_uniform(next_key(), (self.input_dim, 1)) >= self.dropout
+            table = table * (K.cast(kept, K.dtype(table)) / (1 - self.dropout))
+        outputs = K.take(table, K.cast(inputs, "int32"), 0)
         return K.cast(outputs, self.compute_dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

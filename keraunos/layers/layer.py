@@ -19,7 +19,7 @@ from keraunos.core.symbolic import Node, SymbolicTensor, infer, is_symbolic
 from keraunos.core.variable import Variable, autocast_dtype, structure_changed
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
-from keraunos.utils.spelling import owners_of, refuse_unknown, spelled
+from keraunos.utils.spelling import chosen, owners_of, provider, refuse_unknown, spelled
 from keraunos.utils.text import plural, shape_text
 
 # Whether the outermost call is training; inner layers that are not told follow it.
@@ -477,11 +477,14 @@ class Layer(Stateful):
 
     def get_weights(self) -> list[Any]:
         """Copies of all weights as NumPy arrays, in the order of ``weights``."""
-        return [variable.numpy() for variable in self.weights]
+        arrays = [variable.numpy() for variable in self.weights]
+        return provider().weights_earlier(self, arrays) if chosen() else arrays
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replace all weights; nothing changes unless every shape fits."""
         variables = self.weights
+        if chosen():
+            weights = provider().weights_today(self, weights)
         if len(weights) != len(variables):
             raise ShapeError(
                 f"{self.name}: {plural(len(weights), 'array')} given, but there are {plural(len(variables), 'weight')}"

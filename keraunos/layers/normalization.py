@@ -43,6 +43,8 @@ Axis = Annotated[int, Field(_axis)]
 Axes = Annotated[int | list[int], Field(_axes)]
 Clipping = Annotated[dict[str, float] | None, Field(_clipping)]
 Never = Annotated[bool, Field(choice(False))]
+Mode = Annotated[int, Field(choice(0, 1, 2), hidden=True)]
+MaskCounts = Annotated[bool, Field(bool, hidden=True)]
 
 
 @LAYERS.register()
@@ -73,9 +75,13 @@ class BatchNormalization(Layer):
         renorm_momentum: Momentum of the averages that ``renorm`` compares with.
         synchronized: Only ``False``; there are no replicas to synchronize with.
         unbiased_variance: Whether the moving variance follows ``n / (n - 1 - epsilon)`` times that of the
-            batch, with ``n`` values a channel.
+            batch, with ``n`` values a channel; of images with their channels last another ``n / (n - 1)`` times, as
+            in Keras 2.2.4.
         debiased_averages: Whether the moving averages forget their first values at the first batch: the
             ``t``-th batch moves them by ``(1 - momentum) / (1 - momentum**t)`` of the way.
+        mode: 0 as above. 1: mean and standard deviation are those of the last axis of each sample, and epsilon is
+            added to both variance and deviation. 2: those of the batch, in any phase, without moving averages.
+        mask_counts: Whether steps that a mask excludes are left out.
 
     Reference: Ioffe and Szegedy 2015, "Batch normalization"; Ioffe 2017, "Batch renormalization";
     Kingma and Ba 2015, "Adam", section 3, for averages without bias.
@@ -103,9 +109,16 @@ class BatchNormalization(Layer):
     synchronized: Never = False
     unbiased_variance: HiddenFlag = False
     debiased_averages: HiddenFlag = False
+    mode: Mode = 0
+    mask_counts: MaskCounts = True
 
     batch_coupled = True
     supports_masking = True
+
+    @property
+    def coupled_in_prediction(self) -> bool:
+        """Whether rows depend on each other without training too."""
+        return self.mode == 2
 
     def setup(self) -> None:
         if self.renorm:
@@ -141,8 +154,14 @@ class BatchNormalization(Layer):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         x = _at_least_float32(inputs)
+        if self.mode == 1:
+            return self._by_sample(x)
+        if not self.mask_counts:
+            mask = None
         scale, shift = self.gamma.value if self.scale else 1.0, self.beta.value if self.center else 0.0
-        if training and self.trainable:
+        if self.mode == 2:
+            mean, variance = self._moments(x, mask)
+        elif training and self.trainable:
             mean, variance = self._moments(x, mask)
             if self.renorm:
                 deviation = K.sqrt(variance + self.epsilon)
@@ -162,6 +181,8 @@ class BatchNormalization(Layer):
                 self._follow(self.moving_mean, mean, momentum)
                 count = math.prod(K.shape(x)) // K.shape(x)[self.axis]
                 correction = count / (count - 1 - self.epsilon) if self.unbiased_variance else 1.0
+                if self.unbiased_variance and K.ndim(x) == 4 and self.axis in (-1, 3):
+                    correction *= count / (count - 1)  # the kernel for images corrected it too
                 self._follow(self.moving_variance, variance * correction, momentum)
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
@@ -172,6 +193,12 @@ class BatchNormalization(Layer):
         if self.center or self.renorm:
             outputs = outputs + K.reshape(shift + K.zeros_like(mean), shape)
         return K.cast(outputs, self.compute_dtype)
+
+    def _by_sample(self, x: Any) -> Any:
+        mean, variance = K.moments(x, -1, True)
+        outputs = (x - mean) / (K.sqrt(variance + self.epsilon) + self.epsilon)
+        outputs = outputs * self.gamma if self.scale else outputs
+        return K.cast(outputs + self.beta if self.center else outputs, self.compute_dtype)
 
     def _moments(self, x: Any, mask: Any) -> tuple[Any, Any]:
         axes = [axis for axis in range(K.ndim(x)) if axis != self.axis % K.ndim(x)]

@@ -3,9 +3,9 @@
 from typing import Any, ClassVar
 
 from keraunos.backend import K
-from keraunos.layers.arguments import DataFormat, Padding
+from keraunos.layers.arguments import DataFormat, WidePadding
 from keraunos.layers.layer import LAYERS, InputSpec, Layer
-from keraunos.layers.windows import check_window, numbers, spatial_axes
+from keraunos.layers.windows import centred, check_window, numbers, spatial_axes
 
 
 class Pooling(Layer):
@@ -32,7 +32,7 @@ class Pooling(Layer):
 
     pool_size: Any
     strides: Any = None
-    padding: Padding = "valid"
+    padding: WidePadding = "valid"
     data_format: DataFormat = None
 
     def setup(self) -> None:
@@ -43,7 +43,11 @@ class Pooling(Layer):
     def call(self, inputs: Any) -> Any:
         if self.padding == "valid":
             check_window(self, inputs, self.pool_size, "pooling window")
-        return getattr(K, self.operation)(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+        padding: Any = self.padding
+        if padding == "half":
+            before = [size - 2 if size > 2 and size % 2 else size - 1 for size in self.pool_size]
+            padding = centred(self, inputs, self.pool_size, self.strides, before)
+        return getattr(K, self.operation)(inputs, self.pool_size, self.strides, padding, self.data_format)
 
 
 class MaxPooling(Pooling):

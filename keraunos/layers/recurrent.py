@@ -135,10 +135,10 @@ class RNN(Layer):
                     f"known: inputs have shape {shape_text((None, *shape[1:]))}. Give it: Input(batch_shape=(32, ...)), or "
                     "batch_size=32 in Input."
                 )
-            self._keep_states(shape[0])
+            self._keep_states(self.initial_states(shape))
 
-    def _keep_states(self, batch_size: int) -> None:
-        zeros = tree.leaves(self.get_initial_state(batch_size))
+    def _keep_states(self, first: list[Any]) -> None:
+        zeros = tree.leaves(first)
         variables = []
         for number, zero in enumerate(zeros):
             name = f"rnn_state_{number}" if number else "rnn_state"
@@ -147,7 +147,7 @@ class RNN(Layer):
             # A state belongs to the data of the moment: it is neither saved nor among the weights.
             state.saved = False
             variables.append(state)
-        self.states = tree.unflatten(self.get_initial_state(batch_size), variables)
+        self.states = tree.unflatten(first, variables)
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """The cell's states before the first step; zeros if it does not say."""
@@ -157,6 +157,10 @@ class RNN(Layer):
         else:
             states = tree.map(K.array, make(batch_size=batch_size))
         return _listed(states)
+
+    def initial_states(self, shape: Any) -> list[Any]:
+        """The states before the first step of sequences of a shape."""
+        return self.get_initial_state(shape[0])
 
     def reset_state(self, states: Any = None) -> None:
         """Set the kept states of a stateful layer to zero, or to given arrays."""
@@ -173,7 +177,7 @@ class RNN(Layer):
         if isinstance(sequences, (list, tuple)):
             sequences, *given = sequences
             initial_state = given or initial_state
-        states = self._states_before(initial_state, K.shape(sequences)[0])
+        states = self._states_before(initial_state, K.shape(sequences))
         if mask is not None:
             mask = _time_first(self._usable_mask(tree.leaves(mask)[0], K.shape(sequences)))
         last, outputs, states = _run(
@@ -199,8 +203,8 @@ class RNN(Layer):
         """Whether states are read and written; not where only shapes are inferred."""
         return self.states is not None and not sizes_are_guesses()
 
-    def _states_before(self, given: Any, batch_size: int) -> list[Any]:
-        start = self.get_initial_state(batch_size)
+    def _states_before(self, given: Any, shape: Any) -> list[Any]:
+        start, batch_size = self.initial_states(shape), shape[0]
         kept = tree.leaves(self.states)[0].shape[0] if self._keeps() else batch_size
         if kept != batch_size:
             raise ShapeError(
@@ -429,12 +433,16 @@ class GatedCell(Layer):
         """What is added to the products of the state, or ``None``."""
         return None
 
+    def input_bias(self: Any) -> Any:
+        """What is added to the inputs through the kernel, where there is a bias."""
+        return self.bias
+
     def projected(self: Any, inputs: Any, training: Any) -> tuple[Any, Any]:
         """Inputs of all steps through the kernel, and the dropout masks of the state."""
         masks, state_masks = self.noise(inputs, training)
         projected = _through(inputs, self.kernel, masks)
         if self.bias is not None:
-            projected = projected + (self.bias if self.recurrent_bias() is None else self.bias.value[0])
+            projected = projected + self.input_bias()
         return projected, state_masks
 
     def over_time(self: Any, inputs: Any, training: Any) -> tuple[Any, Step]:
@@ -666,6 +674,9 @@ class GRUCell(GatedCell):
     def recurrent_bias(self) -> Any:
         return self.bias.value[1] if self.reset_after and self.bias is not None else None
 
+    def input_bias(self: Any) -> Any:
+        return self.bias.value[0] if self.reset_after else self.bias
+
     def combines(self, training: Any) -> bool:
         return self.reset_after and super().combines(training)
 
@@ -778,7 +789,7 @@ class CellLayer(RNN):
         self.input_spec = SequenceSpec(ndim=3)
         self.cell = self.cell_class(
             **{name: getattr(self, name) for name in self.cell_class._fields},
-            name=snake_case(self.cell_class.__name__),
+            name=getattr(self.cell_class, "short_name", snake_case(self.cell_class.__name__)),
             dtype=self.dtype_policy,
             trainable=self.trainable,
         )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, choice
+from keraunos.core.fields import Field, HiddenFlag, choice
 from keraunos.layers.arguments import DataFormat
 from keraunos.layers.layer import LAYERS, InputSpec, Layer
 from keraunos.layers.windows import numbers, pairs, spatial_axes
@@ -202,6 +202,7 @@ class UpSampling2D(UpSampling):
         size: Factor: one number, or one for height and one for width.
         data_format: ``"channels_last"`` or ``"channels_first"``.
         interpolation: ``"nearest"`` (repeat), ``"bilinear"``, ``"bicubic"``, ``"lanczos3"`` or ``"lanczos5"``.
+        by_corners: Whether a pixel is taken to be where its upper left corner is, not its middle.
 
     >>> UpSampling2D(2, interpolation="bilinear").compute_output_shape((None, 4, 4, 1))
     (None, 8, 8, 1)
@@ -210,12 +211,14 @@ class UpSampling2D(UpSampling):
     rank = 2
     data_format: DataFormat = None
     interpolation: Interpolation = "nearest"
+    by_corners: HiddenFlag = False
 
     def call(self, inputs: Any) -> Any:
         if self.interpolation == "nearest":
             return super().call(inputs)
         for axis, times in zip(self.axes, self.size, strict=True):
-            weights = K.array(_enlarging(K.shape(inputs)[axis], times, self.interpolation), K.dtype(inputs))
+            size = K.shape(inputs)[axis]
+            weights = K.array(_enlarging(size, times, self.interpolation, self.by_corners), K.dtype(inputs))
             inputs = K.moveaxis(K.matmul(K.moveaxis(inputs, axis, -1), weights), -1, axis)
         return inputs
 
@@ -235,13 +238,13 @@ class UpSampling3D(UpSampling):
 # --- helpers -------------------------------------------------------------------------
 
 
-def _enlarging(size: int, times: int, interpolation: str) -> Any:
+def _enlarging(size: int, times: int, interpolation: str, by_corners: bool) -> Any:
     """Matrix ``(size, times * size)`` of what each old pixel contributes to each new one.
 
-    A pixel is where its middle is. The kernels are the triangle, Keys' cubic
+    A pixel is where its middle is, or its corner. The kernels are the triangle, Keys' cubic
     with ``a = -1/2`` (Keys 1981) and Lanczos' windowed sinc of 3 or 5 lobes.
     """
-    places = (np.arange(times * size) + 0.5) / times - 0.5
+    places = np.arange(times * size) / times if by_corners else (np.arange(times * size) + 0.5) / times - 0.5
     x = np.abs(places[None, :] - np.arange(size)[:, None])
     if interpolation == "bilinear":
         weights = np.maximum(0, 1 - x)

@@ -47,14 +47,47 @@ def spatial_axes(rank: int, data_format: str) -> tuple[int, ...]:
     return tuple(range(first, first + rank))
 
 
+def pads_of(layer: Any, inputs: Any, window: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+    """What ``K.conv`` takes for the padding of a layer; a window of valid padding is checked against the inputs.
+
+    Beside valid and same, a layer may know ``"causal"`` (all zeros before), ``"full"`` (every place where window and
+    inputs overlap), and ``"half"``: same, with half of a window before even where less would do.
+    """
+    padding = layer.padding
+    if padding == "valid":
+        check_window(layer, inputs, window, "window (kernel_size, with its dilation)")
+    if padding == "causal":
+        return ((window[0] - 1, 0),)
+    if padding == "full":
+        return tuple((extent - 1, extent - 1) for extent in window)
+    if padding == "half":
+        return centred(layer, inputs, window, strides, [extent // 2 for extent in window])
+    return padding
+
+
+def centred(layer: Any, inputs: Any, window: Any, strides: Any, before: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Pads for as many windows as same padding has, of which the first begins at a given distance."""
+    sizes = [K.shape(inputs)[axis] for axis in spatial_axes(layer.rank, layer.data_format)]
+    return tuple(
+        (first, (-(-size // stride) - 1) * stride + extent - size - first)
+        for size, extent, stride, first in zip(sizes, window, strides, before, strict=True)
+    )
+
+
+def extents(window: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
+    """How far a window with its gaps reaches along each axis."""
+    return tuple((size - 1) * rate + 1 for size, rate in zip(window, dilation, strict=True))
+
+
 def check_window(layer: Any, inputs: Any, window: tuple[int, ...], what: str) -> None:
-    """Raise ``ShapeError`` where a window without padding is larger than the inputs."""
-    shape = K.shape(inputs)
-    sizes = tuple(shape[axis] for axis in spatial_axes(layer.rank, layer.data_format))
+    """Raise ``ShapeError`` where a window without padding is larger than the inputs, of which a shape may stand here."""
+    shape = K.shape(inputs) if hasattr(inputs, "shape") else tuple(inputs)
+    layout = getattr(layer, "layout", layer.data_format)
+    sizes = tuple(shape[axis] for axis in spatial_axes(layer.rank, layout))
     if any(extent > size for extent, size in zip(window, sizes, strict=True)):
         raise ShapeError(
             f"{layer.name}: the {what} covers {_across(window)}, but the inputs of shape {shape_text(shape)} are only "
-            f'{_across(sizes)} ({layer.data_format}). Make it smaller, use padding="same", or remove an earlier layer '
+            f'{_across(sizes)} ({layout}). Make it smaller, use padding="same", or remove an earlier layer '
             "that shrinks the inputs."
         )
 

@@ -11,6 +11,7 @@ from keraunos.layers.layer import LAYERS, Layer, _map_shapes
 from keraunos.layers.recurrent import SequenceSpec
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ShapeError
+from keraunos.utils.spelling import spelled
 from keraunos.utils.text import shape_text
 
 __all__ = ["Bidirectional", "TimeDistributed", "Wrapper"]
@@ -60,6 +61,7 @@ class Bidirectional(Layer):
         merge_mode: ``"concat"``, ``"sum"``, ``"mul"``, ``"ave"``, or ``None`` for both outputs.
         weights: First values of all weights, those of the forward layer first.
         backward_layer: The layer that runs backward; another copy of ``layer`` if not given.
+        zero_output_for_mask: Whether outputs of masked steps are zero in both, rather than those of the step before.
 
     Raises:
         ArgumentError: ``layer`` is not recurrent, or the two layers do not match.
@@ -73,15 +75,19 @@ class Bidirectional(Layer):
 
     supports_masking = True
 
+    @spelled
     def __init__(
         self,
         layer: Any,
         merge_mode: str | None = "concat",
         weights: Any = None,
         backward_layer: Any = None,
+        *,
+        zero_output_for_mask: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.zero_output_for_mask = bool(zero_output_for_mask)
         try:
             self.merge_mode = _merge_mode(merge_mode)
         except ArgumentError as error:
@@ -95,7 +101,7 @@ class Bidirectional(Layer):
         self._check_pair()
         for direction in (self.forward_layer, self.backward_layer):
             # Repeated outputs of masked steps would be merged with other steps' outputs.
-            if hasattr(direction, "zero_output_for_mask"):
+            if hasattr(direction, "zero_output_for_mask") and self.zero_output_for_mask:
                 direction.zero_output_for_mask = direction.return_sequences
         self.initial_weights = None if weights is None else [np.asarray(weight) for weight in weights]
         self.input_spec = layer.input_spec
@@ -219,6 +225,7 @@ class Bidirectional(Layer):
             "merge_mode": self.merge_mode,
             "layer": registry.serialize(self.forward_layer),
             "backward_layer": registry.serialize(self.backward_layer),
+            **({} if self.zero_output_for_mask else {"zero_output_for_mask": False}),
         }
 
     @classmethod

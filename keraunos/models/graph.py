@@ -111,3 +111,20 @@ class Graph:
             for leaf, value in zip(tree.leaves(node.outputs), tree.leaves(results), strict=True):
                 values[id(leaf)] = value
         return tree.map(value_of, self.outputs)
+
+
+def sources(outputs: Any) -> list[SymbolicTensor]:
+    """The inputs of the graph that leads to symbolic tensors, in the order in which a walk back meets them."""
+    found: dict[int, SymbolicTensor] = {}
+    seen: set[int] = set()
+    stack = list(reversed(tree.leaves(outputs)))
+    while stack:
+        tensor = stack.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if tensor.node is None or not tensor.node.inputs:
+            found[id(tensor)] = tensor
+        else:
+            stack += reversed(tensor.node.inputs)
+    return list(found.values())

@@ -8,6 +8,7 @@ from keraunos.core.naming import first_input_name
 from keraunos.core.symbolic import SymbolicTensor
 from keraunos.layers import InputLayer
 from keraunos.layers.layer import LAYERS, Layer
+from keraunos.models.graph import sources
 from keraunos.models.model import Model
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ShapeError
@@ -64,6 +65,8 @@ class Sequential(Model):
             shape = layer.given_batch_shape
             if shape is None and isinstance(layer, Model) and layer._graph is not None:
                 shape = layer.input_shape
+            if getattr(layer, "brings_inputs", False):
+                shape = None  # its inputs are there already
             if shape is not None and all(size is None or isinstance(size, int) for size in shape):
                 self._stack.append(InputLayer(batch_shape=shape, name=first_input_name(layer)))
         elif self._stack and isinstance(layer, InputLayer):
@@ -99,7 +102,12 @@ class Sequential(Model):
         self._graph = None
         self.built = False
         self._forget_programs()
-        if len(self._stack) > 1 and isinstance(self._stack[0], InputLayer):
+        if self._stack and getattr(self._stack[0], "brings_inputs", False):
+            tensor = self._stack[0].output
+            for layer in self._stack[1:]:
+                tensor = layer(tensor)
+            self._set_graph(sources(tensor), tensor)
+        elif len(self._stack) > 1 and isinstance(self._stack[0], InputLayer):
             tensor = inputs = self._stack[0].output
             for layer in self._stack[1:]:
                 tensor = layer(tensor)

@@ -503,7 +503,9 @@ def _couples(layer: Any, mode: str) -> bool:
         return False
     if layer.batch_coupled is None:
         return True
-    return bool(layer.batch_coupled) and (mode == "train" or bool(getattr(layer, "stateful", False)))
+    return bool(layer.batch_coupled) and (
+        mode == "train" or bool(getattr(layer, "coupled_in_prediction", getattr(layer, "stateful", False)))
+    )
 
 
 def _library(metric: Any) -> bool:

@@ -49,6 +49,7 @@ def double(x: Any) -> Any:
 
 
 SEQUENCE, IMAGE, VOLUME = (2, 7, 3), (2, 6, 5, 3), (2, 4, 5, 4, 2)
+FILM = (2, 3, 5, 4, 2)
 REGULAR = {"kernel_regularizer": "l2", "bias_regularizer": {"class_name": "L1", "config": {"l1": 0.1}}}
 
 CORE = [
@@ -87,6 +88,23 @@ CONVOLUTION = [
     Case(layers.Conv2D, {"filters": 2, "kernel_size": 1, "activation": "sigmoid"}, IMAGE, label="pointwise"),
     Case(layers.Conv3D, {"filters": 3, "kernel_size": 2}, VOLUME),
     Case(layers.Conv3D, {"filters": 2, "kernel_size": 3, "strides": 2, "padding": "same"}, VOLUME, label="same"),
+    *(
+        Case(layers.Conv2DTranspose, {"filters": 3, "kernel_size": (3, 2), **arguments}, IMAGE, label=label)
+        for arguments, label in (
+            ({}, ""),
+            ({"strides": 2, "padding": "same", **REGULAR}, "same"),
+            ({"strides": (2, 3), "output_padding": (1, 2)}, "output-padding"),
+        )
+    ),
+    Case(layers.Conv1DTranspose, {"filters": 3, "kernel_size": 4, "strides": 3}, SEQUENCE),
+    Case(layers.Conv3DTranspose, {"filters": 2, "kernel_size": 2, "strides": (1, 2, 1)}, VOLUME),
+    Case(layers.DepthwiseConv1D, {"kernel_size": 3, "depth_multiplier": 2}, SEQUENCE),
+    Case(layers.DepthwiseConv2D, {"kernel_size": 2, "padding": "same", "strides": 2}, IMAGE),
+    Case(layers.DepthwiseConv2D, {"kernel_size": (2, 3), "depth_multiplier": 2, "use_bias": False}, IMAGE, label="two"),
+    Case(layers.SeparableConv1D, {"filters": 4, "kernel_size": 3, "activation": "tanh"}, SEQUENCE),
+    Case(layers.SeparableConv2D, {"filters": 4, "kernel_size": 2, "depth_multiplier": 2, "padding": "same"}, IMAGE),
+    Case(layers.LocallyConnected1D, {"filters": 4, "kernel_size": 3, "strides": 2}, SEQUENCE),
+    Case(layers.LocallyConnected2D, {"filters": 2, "kernel_size": (3, 2), "activation": "tanh"}, IMAGE),
 ]
 
 POOLING = [
@@ -175,6 +193,11 @@ ACTIVATION = [
     Case(layers.PReLU, {"alpha_initializer": "ones", "alpha_regularizer": "l1"}),
     Case(layers.PReLU, {"alpha_initializer": "glorot_uniform", "shared_axes": [1, 2]}, IMAGE, label="shared"),
     Case(layers.ELU, {"alpha": 0.7}),
+    Case(layers.ThresholdedReLU, {"theta": 0.3}),
+    Case(layers.SReLU, {}),
+    Case(layers.SReLU, {"shared_axes": [1, 2]}, IMAGE, label="shared"),
+    Case(layers.Highway, {"activation": "tanh", "kernel_regularizer": "l2"}),
+    Case(layers.Highway, {"use_bias": False}, label="bare"),
     Case(layers.Softmax, {}),
     Case(layers.Softmax, {"axis": [1, 2]}, IMAGE, label="axes"),
 ]
@@ -263,6 +286,27 @@ RECURRENT = [
             ("mul", "SimpleRNN", True),
             ("ave", "LSTM", False),
         )
+    ),
+    *(
+        Case(
+            layers.ConvLSTM2D,
+            {"filters": 2, "kernel_size": (3, 2), **arguments},
+            FILM,
+            chance="dropout" in arguments,
+            label=label,
+        )
+        for arguments, label in (
+            ({}, ""),
+            ({"padding": "same", "strides": 2, "return_sequences": True, "go_backwards": True}, "backwards"),
+            ({"dropout": 0.3, "recurrent_dropout": 0.2, "use_bias": False, "padding": "same"}, "dropout"),
+        )
+    ),
+    Case(layers.ConvLSTM1D, {"filters": 2, "kernel_size": 2, "dilation_rate": 2}, (2, 3, 5, 2)),
+    Case(layers.ConvLSTM3D, {"filters": 2, "kernel_size": 2}, (1, 2, 3, 3, 3, 1)),
+    Case(
+        layers.ConvRNN2D,
+        {"cell": inner("ConvLSTM2DCell", filters=2, kernel_size=2), "return_sequences": True},
+        FILM,
     ),
     Case(layers.TimeDistributed, {"layer": inner("Dense", units=4, activation="tanh")}, SEQUENCE, time=True),
     Case(layers.TimeDistributed, {"layer": inner("Conv1D", filters=2, kernel_size=3)}, IMAGE, label="convolution"),
