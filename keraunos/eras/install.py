@@ -122,11 +122,14 @@ class _Alias(ModuleType):
     def __dir__(self) -> list[str]:
         return sorted({*self.__dict__, *modules.public(self.__dict__["__place__"])})
 
-    def __call__(self, *_: Any, **__: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # `keras.layers.merge` is a module of era 2, and was a function in era 1.
         outer, _, name = self.__dict__["__place__"].rpartition(".")
-        said = modules.absence(outer, name)
-        raise TypeError(said if " of Keras " in said else f"module {self.__name__!r} is not callable")
+        try:
+            function = modules.find(outer, name)
+        except AttributeError:
+            raise TypeError(f"module {self.__name__!r} is not callable") from None
+        return function(*args, **kwargs)
 
     def _starred(self) -> list[str]:
         """What ``import *`` brings; old names among it are met here, so that nobody is told of those never used."""

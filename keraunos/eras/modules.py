@@ -91,7 +91,7 @@ MODULES = (
     Module("preprocessing"),
     Module("preprocessing.sequence", "utils", "pad_sequences"),
     *_moved(
-        "core convolutional convolutional_recurrent pooling local recurrent embeddings merge noise normalization "
+        "core convolutional convolutional_recurrent cudnn_recurrent pooling local recurrent embeddings merge noise normalization "
         "advanced_activations wrappers",
         "layers", "keras.layers", prefix="layers.",
     ),
@@ -109,13 +109,7 @@ MODULES = (
 # What an error says the era of. Names in no row here are unknown to every era, or to this table.
 ABSENT = (
     Absent("", 3, "applications distillation distribution export legacy quantizers tree visualization wrappers"),
-    Absent(
-        "layers", 1,
-        "AtrousConv1D AtrousConv2D Deconvolution2D Deconvolution3D Highway MaxoutDense Merge ParametricSoftplus SReLU "
-        "TimeDistributedDense merge",
-    ),
     Absent("metrics", 1, "fmeasure matthews_correlation"),
-    Absent("layers", 2, "ConvLSTM2DCell ConvRNN2D LocallyConnected1D LocallyConnected2D"),
     Absent("preprocessing", 2, "text"),
     Absent("preprocessing", 3, "image"),
     Absent("preprocessing.sequence", 2, "TimeseriesGenerator make_sampling_table skipgrams"),
@@ -171,6 +165,7 @@ def public(name: str, older: bool = False) -> list[str]:
             names |= set(_public(_module(source)))
             if older:
                 names |= {alias.old for alias in table.ALIASES if alias.module == source}
+                names |= set(_public(_module("eras.layers"))) if source == "layers" else set()
     return sorted(names)
 
 
@@ -207,8 +202,8 @@ def find(name: str, attribute: str) -> Any:
 def absence(name: str, attribute: str) -> str:
     """Why a module has no such name, in one sentence.
 
-    >>> absence("layers", "Highway")
-    'keras.layers.Highway of Keras 1 is not in Keraunos.'
+    >>> absence("", "distillation")
+    'keras.distillation of Keras 3 is not in Keraunos.'
     >>> absence("layers", "Dens")
     "keras.layers.Dens is not in Keraunos. Did you mean 'Dense'?"
     """

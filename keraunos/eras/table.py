@@ -69,6 +69,24 @@ class Trap(NamedTuple):
     new: str
 
 
+class Respelling(NamedTuple):
+    """An argument that has its name still, and whose values were written in other ways."""
+
+    owners: str
+    argument: str
+    values: str
+
+
+class Setting(NamedTuple):
+    """What an argument is, or becomes where it has a value, with an engine that eras 1 and 2 could run on."""
+
+    owners: str
+    argument: str
+    engine: str
+    value: Any
+    instead: Any = None  # the value that it takes the place of; None: of the default
+
+
 class Alias(NamedTuple):
     """A name of a public module: a class or function of another name, ``arguments`` filled in."""
 
@@ -102,44 +120,61 @@ class Method(NamedTuple):
 
 VALUES: Mapping[str, Mapping[Any, Any]] = {
     "layout": {"th": "channels_first", "tf": "channels_last", "default": None},
-    "border": {"valid": "valid", "same": "same", "half": "same", "causal": "causal"},
+    "border": {"valid": "valid", "same": "same", "half": "same", "full": "full", "causal": "causal"},
     "forget": {"one": True, "ones": True, "zero": False, "zeros": False},
+    "effort": {"cpu": 0, "mem": 1, "gpu": 2},
 }
 
 # --- names of arguments -------------------------------------------------------------------
 
-_WEIGHTED = "Dense Conv CellLayer GatedCell"
+_WEIGHTED = "Dense Conv ConvTranspose LocallyConnected CellLayer GatedCell Highway MaxoutDense"
+_WINDOWS = "Convolving LocallyConnected ConvLSTM ConvLSTMCell"
 _SPATIAL = (
-    "Conv Pooling GlobalPooling ZeroPadding2D ZeroPadding3D Cropping2D Cropping3D UpSampling2D UpSampling3D "
+    "Convolving LocallyConnected ConvLSTM ConvLSTMCell Pooling GlobalPooling "
+    "ZeroPadding2D ZeroPadding3D Cropping2D Cropping3D UpSampling2D UpSampling3D "
     "SpatialDropout2D SpatialDropout3D"
 )
 
+_UNITS = "Dense SimpleRNN LSTM GRU SimpleRNNCell LSTMCell GRUCell CuDNNLayer MaxoutDense"
+_PLANE = "Conv2D SeparableConv2D DepthwiseConv2D Conv2DTranspose LocallyConnected2D ConvLSTM2D ConvLSTM2DCell"
+_GATED = "LSTM GRU LSTMCell GRUCell ConvLSTM ConvLSTMCell"
 _GENERATORS = "functions.fit_generator functions.evaluate_generator functions.predict_generator"
 
 RENAMES = (
-    Rename("Dense CellLayer GatedCell", "output_dim", "units"),
+    Rename(_UNITS, "output_dim", "units"),
+    Rename("MaxoutDense", "nb_feature", "maps"),
+    Rename("SeparableConv", "init", "depthwise_initializer pointwise_initializer"),
+    Rename("DepthwiseConv", "init", "depthwise_initializer"),
+    Rename("SReLU", "t_left_init", "t_left_initializer"),
+    Rename("SReLU", "a_left_init", "a_left_initializer"),
+    Rename("SReLU", "t_right_init", "t_right_initializer"),
+    Rename("SReLU", "a_right_init", "a_right_initializer"),
+    Rename("ParametricSoftplus", "alpha_init", "alpha"),
+    Rename("ParametricSoftplus", "beta_init", "beta"),
+    Rename("ConvTranspose", "output_shape", "output_size", "output_shape"),
     Rename(_WEIGHTED, "init", "kernel_initializer"),
     Rename("Embedding", "init", "embeddings_initializer"),
     Rename("PReLU", "init", "alpha_initializer"),
     Rename(_WEIGHTED, "W_regularizer", "kernel_regularizer"),
-    Rename(_WEIGHTED, "b_regularizer", "bias_regularizer"),
+    Rename(f"{_WEIGHTED} Convolving", "b_regularizer", "bias_regularizer"),
     Rename(_WEIGHTED, "W_constraint", "kernel_constraint"),
-    Rename(_WEIGHTED, "b_constraint", "bias_constraint"),
-    Rename(_WEIGHTED, "bias", "use_bias"),
+    Rename(f"{_WEIGHTED} Convolving", "b_constraint", "bias_constraint"),
+    Rename(f"{_WEIGHTED} Convolving", "bias", "use_bias"),
     Rename("Embedding", "W_regularizer", "embeddings_regularizer"),
     Rename("Embedding", "W_constraint", "embeddings_constraint"),
     Rename("CellLayer GatedCell", "U_regularizer", "recurrent_regularizer"),
     Rename("CellLayer GatedCell", "inner_init", "recurrent_initializer"),
-    Rename("LSTM GRU LSTMCell GRUCell", "inner_activation", "recurrent_activation"),
-    Rename("LSTM LSTMCell", "forget_bias_init", "unit_forget_bias", "forget"),
+    Rename(_GATED, "inner_activation", "recurrent_activation"),
+    Rename("LSTM LSTMCell ConvLSTM ConvLSTMCell CuDNNLSTM", "forget_bias_init", "unit_forget_bias", "forget"),
     Rename("CellLayer GatedCell", "dropout_W", "dropout"),
     Rename("CellLayer GatedCell", "dropout_U", "recurrent_dropout"),
-    Rename("Conv", "nb_filter", "filters"),
-    Rename("Conv1D", "filter_length", "kernel_size"),
-    Rename("Conv1D", "subsample_length", "strides"),
-    Rename("Conv", "subsample", "strides"),
-    Rename("Conv", "atrous_rate", "dilation_rate"),
-    Rename("Conv Pooling", "border_mode", "padding", "border"),
+    Rename("LSTM GRU", "consume_less", "implementation", "effort"),
+    Rename("Conv ConvTranspose SeparableConv LocallyConnected ConvLSTM ConvLSTMCell", "nb_filter", "filters"),
+    Rename("Conv1D SeparableConv1D LocallyConnected1D", "filter_length", "kernel_size"),
+    Rename("Conv1D SeparableConv1D LocallyConnected1D", "subsample_length", "strides"),
+    Rename(_WINDOWS, "subsample", "strides"),
+    Rename("Convolving ConvLSTM ConvLSTMCell", "atrous_rate", "dilation_rate"),
+    Rename(f"{_WINDOWS} Pooling", "border_mode", "padding", "border"),
     Rename(_SPATIAL, "dim_ordering", "data_format", "layout"),
     Rename("MaxPooling1D AveragePooling1D", "pool_length", "pool_size"),
     Rename("MaxPooling1D AveragePooling1D", "stride", "strides"),
@@ -182,17 +217,22 @@ RENAMES = (
 )  # fmt: skip
 
 FOLDS = (
-    Fold("Conv2D", ("nb_row", "nb_col"), "kernel_size"),
+    Fold(_PLANE, ("nb_row", "nb_col"), "kernel_size"),
     Fold("Conv3D", ("kernel_dim1", "kernel_dim2", "kernel_dim3"), "kernel_size"),
-    Fold("CellLayer Conv1D", ("input_length", "input_dim"), "input_shape", needs_all=False, last=2),
+    Fold(
+        "CellLayer Conv1D SeparableConv1D LocallyConnected1D TimeDistributedDense",
+        ("input_length", "input_dim"),
+        "input_shape",
+        needs_all=False,
+        last=2,
+    ),
     Fold("Embedding", ("input_length",), "input_shape", last=2),
 )
 
 DROPS = (
-    Drop("CellLayer GatedCell", "consume_less", "every recurrence is compiled as a whole", last=1),
-    Drop("SimpleRNN GatedCell", "implementation", "every recurrence is compiled as a whole"),
-    Drop("BatchNormalization", "mode", "only mode 0, one mean for each feature, is left", only=(0,), last=1),
-    Drop("Embedding", "dropout", "put a Dropout or SpatialDropout1D layer behind instead", only=(0, 0.0), last=1),
+    Drop("SimpleRNN GatedCell ConvLSTM", "consume_less", "every recurrence is compiled as a whole", last=1),
+    Drop("Highway", "transform_bias", "the bias of the gate starts at 1", last=1),
+    Drop("SimpleRNN GatedCell ConvLSTM", "implementation", "every recurrence is compiled as a whole"),
     Drop("Trainer.compile", "class_mode", "loss and metrics say it", last=1),
     Drop("Trainer.compile", "sample_weight_mode", "the shape of the weights says it"),
     Drop("Trainer.compile", "target_tensors", "targets are given to fit", only=(None,)),
@@ -210,6 +250,11 @@ _CONV_TAIL = (
     "W_constraint b_constraint bias"
 )
 _RNN_TAIL = "W_regularizer U_regularizer b_regularizer dropout_W dropout_U"
+_SERIES = (
+    "nb_filter filter_length init activation weights border_mode subsample_length W_regularizer b_regularizer "
+    "activity_regularizer W_constraint b_constraint bias input_dim input_length"
+)
+_DENSE_TAIL = "W_regularizer b_regularizer activity_regularizer W_constraint b_constraint bias input_dim"
 
 ORDERS = (
     Order(
@@ -217,14 +262,28 @@ ORDERS = (
         "output_dim init activation weights W_regularizer b_regularizer activity_regularizer W_constraint "
         "b_constraint bias input_dim",
     ),
-    Order(
-        "Conv1D", 1,
-        "nb_filter filter_length init activation weights border_mode subsample_length W_regularizer b_regularizer "
-        "activity_regularizer W_constraint b_constraint bias input_dim input_length",
-    ),
+    Order("Conv1D", 1, _SERIES), Order("LocallyConnected1D", 1, _SERIES),
     Order("Conv2D", 1, f"nb_filter nb_row nb_col {_CONV_TAIL}"),
+    Order("LocallyConnected2D", 1, f"nb_filter nb_row nb_col {_CONV_TAIL}"),
+    Order("Conv2DTranspose", 1, f"nb_filter nb_row nb_col output_shape {_CONV_TAIL}"),
+    Order(
+        "SeparableConv2D", 1,
+        "nb_filter nb_row nb_col init activation weights border_mode subsample depth_multiplier dim_ordering "
+        "depthwise_regularizer pointwise_regularizer b_regularizer activity_regularizer depthwise_constraint "
+        "pointwise_constraint b_constraint bias",
+    ),
+    Order(
+        "ConvLSTM2D", 1,
+        "nb_filter nb_row nb_col init inner_init forget_bias_init activation inner_activation dim_ordering "
+        f"border_mode subsample {_RNN_TAIL}",
+    ),
+    Order("MaxoutDense", 1, f"output_dim nb_feature init weights {_DENSE_TAIL}"),
+    Order("Highway", 1, f"init activation weights {_DENSE_TAIL}"),
+    Order("PReLU", 1, "init weights shared_axes"),
+    Order("ParametricSoftplus", 1, "alpha_init beta_init weights shared_axes"),
+    Order("Lambda", 1, "function output_shape arguments"),
     Order("Conv3D", 1, f"nb_filter kernel_dim1 kernel_dim2 kernel_dim3 {_CONV_TAIL}"),
-    Order("Conv2D", 2, "nb_filter nb_row nb_col", exact=True),
+    Order("Conv2D Conv2DTranspose SeparableConv2D LocallyConnected2D ConvLSTM2D", 2, "nb_filter nb_row nb_col", exact=True),
     Order("Conv3D", 2, "nb_filter kernel_dim1 kernel_dim2 kernel_dim3", exact=True),
     *(Order("Trainer.compile", era, "optimizer loss metrics loss_weights sample_weight_mode") for era in (1, 2)),
     *(Order("SGD", era, "lr momentum decay nesterov") for era in (1, 2)),
@@ -253,6 +312,17 @@ ORDERS = (
     ),
 )  # fmt: skip
 
+RESPELLINGS = (
+    Respelling("ZeroPadding1D", "padding", "sides"),
+    Respelling("ZeroPadding2D", "padding", "sides"),
+)
+
+# Theano's convolution turns the kernel round, and pads half of a window before the inputs where TensorFlow pads less.
+SETTINGS = (
+    Setting("Conv ConvTranspose ConvLSTM ConvLSTMCell", "flipped", "theano", True),
+    Setting(f"{_WINDOWS} Pooling", "padding", "theano", "half", "same"),
+)
+
 TRAPS = (Trap("Optimizer", "clipnorm", (1, 2), "global_clipnorm"),)
 
 # --- defaults -----------------------------------------------------------------------------
@@ -269,7 +339,8 @@ DEFAULTS = (
     Default("Nadam", "schedule_decay", {1: 0.004, 2: 0.004}),
     Default("RMSprop Adagrad Adadelta Adam Adamax Nadam", "epsilon", {1: 1e-8}),
     Default("RMSprop Adagrad", "epsilon_inside", {1: False, 2: False}),
-    Default("LSTM GRU LSTMCell GRUCell", "recurrent_activation", {1: "hard_sigmoid", 2: "hard_sigmoid"}),
+    Default(_GATED, "recurrent_activation", {1: "hard_sigmoid", 2: "hard_sigmoid"}),
+    Default("LSTM GRU", "implementation", {1: 0, 2: 1}, True),
     Default("GRU GRUCell", "reset_after", {1: False, 2: False}),
     Default("AveragePooling", "pool_size", {1: 2, 2: 2}, True),
     Default("Orthogonal", "gain", {1: 1.1}),
@@ -277,7 +348,10 @@ DEFAULTS = (
     Default("Loss", "reduction", {1: "mean_over_nonzero_weights", 2: "mean_over_nonzero_weights"}, True),
     Default("Layer", "activity_regularizer_sum", {1: True, 2: True}, True),
     Default("MeanMetricWrapper", "by_batch", {1: True, 2: True}, True),
-    Default("LSTM LSTMCell GRU GRUCell", "gates_apart", {1: True}, True),
+    Default(_GATED, "gates_apart", {1: True}, True),
+    Default("Bidirectional", "zero_output_for_mask", {1: False, 2: False}, True),
+    Default("UpSampling2D", "by_corners", {1: True, 2: True}, True),
+    Default("BatchNormalization", "mask_counts", {1: False, 2: False}, True),
     Default("BatchNormalization", "unbiased_variance", {2: True}, True),
     Default("BatchNormalization", "debiased_averages", {2: True}, True),
     Default("BinaryAccuracy", "threshold", {1: None, 2: None}, True),
@@ -290,6 +364,14 @@ DEFAULTS = (
 ALIASES = (
     Alias("layers", "AtrousConvolution1D", "Conv1D"),
     Alias("layers", "AtrousConvolution2D", "Conv2D"),
+    Alias("layers", "AtrousConv1D", "Conv1D"),
+    Alias("layers", "AtrousConv2D", "Conv2D"),
+    Alias("layers", "Deconvolution2D", "Conv2DTranspose", last=2),
+    Alias("layers", "Deconvolution3D", "Conv3DTranspose", last=2),
+    Alias("layers", "Deconv2D", "Conv2DTranspose"),
+    Alias("layers", "Deconv3D", "Conv3DTranspose"),
+    Alias("layers", "ConvRecurrent2D", "ConvRNN2D"),
+    Alias("layers", "Recurrent", "RNN"),
     Alias("regularizers", "WeightRegularizer", "L1L2"),
     Alias("regularizers", "ActivityRegularizer", "L1L2"),
     Alias("regularizers", "l1l2", "L1L2", {"l1": 0.01, "l2": 0.01}),
@@ -354,6 +436,8 @@ SHOWN_CLASSES: Mapping[int, Mapping[str, str]] = {
         "Conv1D": "Convolution1D",
         "Conv2D": "Convolution2D",
         "Conv3D": "Convolution3D",
+        "Conv2DTranspose": "Deconvolution2D",
+        "SeparableConv2D": "SeparableConvolution2D",
         "Functional": "Model",
         # A sum, a product or a concatenation was one class, which took the operation as an argument.
         **dict.fromkeys(["Add", "Average", "Concatenate", "Dot", "Maximum", "Multiply"], "Merge"),

@@ -3,12 +3,14 @@
 import functools
 import importlib
 import numbers
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from keraunos.core.registry import TABLES
 from keraunos.eras import table
 from keraunos.utils import spelling
+from keraunos.utils.config import image_data_format
 from keraunos.utils.errors import ArgumentError, UnknownNameError
 from keraunos.utils.text import snake_case
 
@@ -20,6 +22,7 @@ __all__ = [
     "automatic_name",
     "batch_logs",
     "display_class",
+    "engine",
     "first_input_name",
     "key",
     "log_order",
@@ -29,6 +32,8 @@ __all__ = [
     "run_params",
     "shown_class",
     "summary_printer",
+    "weights_earlier",
+    "weights_today",
 ]  # fmt: skip
 
 
@@ -45,6 +50,8 @@ class _Rows(NamedTuple):
     orders: dict[int, table.Order]
     traps: dict[str, table.Trap]
     defaults: tuple[table.Default, ...]
+    respellings: tuple[table.Respelling, ...]
+    settings: tuple[table.Setting, ...]
 
     @property
     def folded(self) -> set[str]:
@@ -78,8 +85,12 @@ def arguments(
             _drop(label, rows.drops[old], kwargs.pop(old))
         elif old in rows.renames:
             row = rows.renames[old]
-            _enter(label, old, row.new, _value(label, row, kwargs.pop(old)), kwargs, given, said)
-            spelling.note(f"{old} is called {row.new} since Keras {row.last + 1}")
+            value = _value(label, row, kwargs.pop(old), kwargs)
+            for new in row.new.split():
+                _enter(label, old, new, value, kwargs, given, said)
+            spelling.note(f"{old} is called {row.new.replace(' ', ' and ')} since Keras {row.last + 1}")
+    for respelling in rows.respellings:
+        _respell(respelling, names, args, kwargs)
     if spelling.chosen():
         _fill(label, rows, known, kwargs, given)
     return args, kwargs
@@ -187,9 +198,11 @@ def _enter(
     kwargs[new], said[new] = value, old
 
 
-def _value(label: str, row: table.Rename, value: Any) -> Any:
+def _value(label: str, row: table.Rename, value: Any, kwargs: Mapping[str, Any]) -> Any:
     if row.values == "samples":
         return Samples(value)
+    if row.values == "output_shape":
+        return _spatial_sizes(value, kwargs)
     if not row.values or not isinstance(value, str):
         return value
     known = table.VALUES[row.values]
@@ -198,6 +211,35 @@ def _value(label: str, row: table.Rename, value: Any) -> Any:
     if value in known.values():
         return value
     raise ArgumentError(f"{label}: {row.old} is {value!r}; expected one of {', '.join(map(repr, known))}.")
+
+
+def _spatial_sizes(shape: Any, kwargs: Mapping[str, Any]) -> Any:
+    """The spatial sizes of a whole shape; Keras 2 took no notice of it any more."""
+    if spelling.era() == 2 or shape is None:
+        return None
+    layout = kwargs.get("dim_ordering", kwargs.get("data_format"))
+    layout = table.VALUES["layout"].get(layout, layout) or image_data_format()
+    return tuple(shape[2:]) if layout == "channels_first" else tuple(shape[1:-1])
+
+
+_SIDES = (("left_pad", "right_pad"), ("top_pad", "bottom_pad", "left_pad", "right_pad"))
+
+
+def _respell(row: table.Respelling, names: Sequence[str], args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Numbers of zeros by name, or four of them in a row, as pairs."""
+    place = names.index(row.argument) if row.argument in names else len(args)
+    value = args[place] if place < len(args) else kwargs.get(row.argument)
+    sides = _SIDES[row.owners == "ZeroPadding2D"]
+    if isinstance(value, dict) and set(value) <= set(sides):
+        value = [value.get(side, 0) for side in sides]
+    if not isinstance(value, (list, tuple)) or len(value) != len(sides) or not all(map(_whole, value)):
+        return
+    pairs = tuple(zip(value[::2], value[1::2], strict=True))
+    new = pairs[0] if len(pairs) == 1 else pairs
+    if place < len(args):
+        args[place] = new
+    else:
+        kwargs[row.argument] = new
 
 
 def _drop(label: str, row: table.Drop, value: Any) -> None:
@@ -216,8 +258,22 @@ def _fill(label: str, rows: _Rows, known: Collection[str], kwargs: dict[str, Any
             kwargs[row.argument] = row.eras[spelling.era()]
             if not row.quiet:
                 _applied.setdefault(label, {})[row.argument] = kwargs[row.argument]
+    for setting in rows.settings:
+        if setting.engine != engine() or setting.argument not in known:
+            continue
+        if kwargs.get(setting.argument) == setting.instead and setting.argument not in given:
+            kwargs[setting.argument] = setting.value
     if label in ("fit", "evaluate", "predict", "fit_generator"):
         _say_applied()
+
+
+def engine() -> str:
+    """The library that eras 1 and 2 are to compute like: TensorFlow, unless ``KERAS_BACKEND`` says Theano.
+
+    >>> engine()
+    'tensorflow'
+    """
+    return "theano" if os.environ.get("KERAS_BACKEND") == "theano" else "tensorflow"
 
 
 _applied: dict[str, dict[str, Any]] = {}
@@ -250,6 +306,8 @@ def _rows(owners: tuple[str, ...]) -> _Rows:
         {row.era: row for row in nearest(table.ORDERS)},
         {row.name: row for row in nearest(table.TRAPS)},
         tuple({row.argument: row for row in nearest(table.DEFAULTS)}.values()),
+        tuple(filter(mine, table.RESPELLINGS)),
+        tuple(filter(mine, table.SETTINGS)),
     )
 
 
@@ -260,6 +318,8 @@ def member(family: str, name: str) -> Any:
     """What a name means in the active era, where that is not what it means today; ``None`` otherwise."""
     from keraunos.eras import arithmetic
 
+    if family == "layers":
+        return _layer(name)
     own = arithmetic.FAMILIES.get(family, {}).get(name, {}).get(spelling.era())
     if own is not None:
         return own
@@ -270,6 +330,18 @@ def member(family: str, name: str) -> Any:
             spelling.note(f"{name} is called {row.new} since Keras {row.last + 1}")
             return TABLES[family].lookup(row.new)
     return arithmetic.NAMED.get(name)
+
+
+def _layer(name: str) -> Any:
+    """A layer that Keras 3 has no longer, or has under another name."""
+    from keraunos.eras import layers
+
+    if name in layers.OWN:
+        return layers.OWN[name]
+    for row in table.ALIASES:
+        if (row.module, row.old) == ("layers", name) and name not in TABLES["layers"].members:
+            return TABLES["layers"].lookup(row.new)
+    return None
 
 
 def attribute(module: str, name: str) -> Any:
@@ -284,7 +356,9 @@ def attribute(module: str, name: str) -> Any:
             new = getattr(here, row.new)
             spelling.note(f"{name} is called {row.new} since Keras {row.last + 1}")
             return _filled(name, new, row.arguments) if row.arguments else new
-    if module not in TABLES or module == "layers":
+    if module == "layers":
+        return _layer(name)
+    if module not in TABLES:
         return None
     try:
         return TABLES[module].lookup(name, {})
@@ -335,6 +409,20 @@ def _renamed(row: table.Method) -> Any:
 
 
 # --- what is shown ------------------------------------------------------------------------
+
+
+def weights_today(layer: Any, arrays: Sequence[Any]) -> list[Any]:
+    """Weights that are listed as in the active era, as they are listed today."""
+    from keraunos.eras import weights
+
+    return weights.today(layer, arrays)
+
+
+def weights_earlier(layer: Any, arrays: Sequence[Any]) -> list[Any]:
+    """Weights as the active era listed them."""
+    from keraunos.eras import weights
+
+    return weights.earlier(layer, arrays)
 
 
 def display_class() -> Any:

@@ -101,6 +101,12 @@ class Provider(Protocol):
     def summary_printer(self) -> Callable[..., None]:
         """Function that prints the active era's table of a model."""
 
+    def weights_today(self, layer: Any, arrays: Sequence[Any]) -> list[Any]:
+        """Weights that are listed as in the active era, as they are listed today."""
+
+    def weights_earlier(self, layer: Any, arrays: Sequence[Any]) -> list[Any]:
+        """Weights as the active era listed them."""
+
     def run_params(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """What a callback learns about a run."""
 
