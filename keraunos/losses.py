@@ -15,6 +15,7 @@ import numpy as np
 
 from keraunos.backend import K
 from keraunos.core import dtypes
+from keraunos.core.evaluation import realized
 from keraunos.core.fields import Configurable, Field, NonNegativeReal, Rate, choice, plain, real
 from keraunos.core.naming import unique_name
 from keraunos.core.registry import Table
@@ -252,7 +253,8 @@ class LossFunctionWrapper(Loss):
         """``fn``, after an axis of size one at the end of one of the two has been evened out."""
         if not tree.is_nested(y_true) and not tree.is_nested(y_pred):
             y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
-        return self.fn(y_true, y_pred, **self.arguments)
+        # A function may be made of symbolic tensors inside of the model, such as the means of a variational encoder.
+        return realized(self.fn(y_true, y_pred, **self.arguments))
 
     def get_config(self) -> dict[str, Any]:
         """Arguments as plain data; the function by its name."""

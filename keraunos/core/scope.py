@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from keraunos.core.variable import Variable
 
 _current: contextvars.ContextVar["Scope | None"] = contextvars.ContextVar("scope", default=None)
+_noted: contextvars.ContextVar["list[Variable] | None"] = contextvars.ContextVar("noted", default=None)
 _optimizer_at_work: contextvars.ContextVar[bool] = contextvars.ContextVar("optimizer_at_work", default=False)
 
 
@@ -51,6 +52,10 @@ class Scope:
         self.parent: Scope | None = None
         self.rows: Any = None  # which rows of the batch are real (1) and which padding (0); None: all are real
         self.guesses = False  # whether sizes in this trace stand for open ones (see symbolic.infer)
+        self.training: bool | None = None  # what the last outermost call of a layer was told
+        self.computed: dict[int, Any] = {}  # by id, the values that symbolic tensors had in the models called
+        self.outputs: list[tuple[Any, Any]] = []  # symbolic outputs of the models called, and their values
+        self.after: dict[Variable, Any] = {}  # values that Variables get once everything is computed
         self._masks: dict[int, tuple[Any, Any]] = {}
         self._keys_given = 0
 
@@ -75,6 +80,9 @@ class Scope:
                 f"the Variable {variable.path!r} is used while {self.owner} is compiled, but no layer, metric or "
                 "optimizer of it holds that Variable. Make it an attribute of the layer or model that uses it."
             )
+        noted = _noted.get()
+        if noted is not None and variable not in noted:
+            noted.append(variable)
         return variable.concrete
 
     def write(self, variable: "Variable", value: Any) -> None:
@@ -108,9 +116,26 @@ class Scope:
         key = self.key() if seed is None else K.fold_in(self.key(), seed)
         return K.fold_in(key, number)
 
+    def number_keys(self, number: int) -> None:
+        """Let the keys that follow depend on a number alone, not on how many were given before."""
+        scope = self
+        while scope.key is None and scope.parent is not None:
+            scope = scope.parent
+        scope._keys_given = number << 8
+
     def root(self) -> "Scope":
         """The outermost Scope."""
         return self if self.parent is None else self.parent.root()
+
+
+@contextlib.contextmanager
+def noting_reads() -> "Iterator[list[Variable]]":
+    """Collect the Variables that traces inside a ``with`` block read without a value being bound to them."""
+    token = _noted.set([])
+    try:
+        yield _noted.get()  # type: ignore[misc]
+    finally:
+        _noted.reset(token)
 
 
 def current_scope() -> Scope | None:

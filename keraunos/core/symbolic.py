@@ -5,19 +5,25 @@ return. Operations on it (operators, ``ops``, layers) are recorded as nodes, fro
 which a functional model is made.
 """
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from keraunos.backend import K, Operand
 from keraunos.backend.spec import TensorSpec
+from keraunos.core import phase
 from keraunos.core.naming import unique_name
-from keraunos.core.scope import Scope
-from keraunos.utils import tree
+from keraunos.core.scope import Scope, current_scope
+from keraunos.core.variable import Variable
+from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError
 
 # Sizes tried in place of an unknown one: far apart, so that no stride maps both to one size, and with many
 # divisors, so that a Reshape finds whole sizes.
 _TRIAL_SIZES = (240, 1680)
+_numbers = itertools.count(1)
 
 
 class SymbolicTensor(Operand):
@@ -30,6 +36,9 @@ class SymbolicTensor(Operand):
     """
 
     precedence = 2
+
+    # Whether sparse matrices may be given for it, or its values come from one: a remark, values are dense.
+    sparse = False
 
     def __init__(
         self,
@@ -60,19 +69,32 @@ class SymbolicTensor(Operand):
         if operation == "is_tensor":
             return False
         if operation in ("to_numpy", "convert_to_numpy"):
-            self.__array__()
+            return self.__array__()
         return record(Operation(operation), args, kwargs)
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise ArgumentError(
-            f"the symbolic tensor {self.name!r} of shape {self.shape} has no values. Use keraunos.ops on it, or make a "
-            "Model of its inputs and outputs and call that on data."
-        )
+    @property
+    def value(self) -> Any:
+        """The present value, where it follows from Variables and constants alone."""
+        from keraunos.core.evaluation import sources_of, value_of
+
+        if current_scope() is None and sources_of([self]):
+            raise ArgumentError(
+                f"the symbolic tensor {self.name!r} of shape {self.shape} has no values. Use keraunos.ops on it, or "
+                "make a Model of its inputs and outputs and call that on data."
+            )
+        return value_of(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.asarray(K.to_numpy(self.value), dtype)
 
     def __bool__(self) -> bool:
-        raise ArgumentError(
-            f"the symbolic tensor {self.name!r} has no value to decide on. Use keraunos.ops.where or ops.cond."
-        )
+        from keraunos.core.evaluation import sources_of
+
+        if sources_of([self]):
+            raise ArgumentError(
+                f"the symbolic tensor {self.name!r} has no value to decide on. Use keraunos.ops.where or ops.cond."
+            )
+        return bool(K.to_numpy(self.value))
 
     def __iter__(self) -> Any:
         raise ArgumentError(f"the symbolic tensor {self.name!r} cannot be iterated over. Use keraunos.ops.unstack.")
@@ -80,7 +102,8 @@ class SymbolicTensor(Operand):
     def __float__(self) -> float:
         return float(self.__array__())
 
-    __int__ = __float__  # type: ignore[assignment]
+    def __int__(self) -> int:
+        return int(self.__array__())
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
@@ -96,12 +119,105 @@ class Operation:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return getattr(K, self.function)(*args, **kwargs)
 
+    def again(self) -> "Operation":
+        """The same as another step."""
+        return type(self)(self.function, self.name)
+
+
+class Call(Operation):
+    """A function of tensors as a step of a graph that is only computed, not saved.
+
+    Args:
+        function: The function.
+        name: Name of the step.
+        needs_values: Whether it looks at values, so that a program with it cannot be compiled.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str | None = None, *, needs_values: bool = False) -> None:
+        super().__init__(getattr(function, "__name__", "call"), name)
+        self.call, self.needs_values = function, needs_values
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.call(*args, **kwargs)
+
+    def again(self) -> "Call":
+        """The same as another step."""
+        return Call(self.call, self.name, needs_values=self.needs_values)
+
+
+class Size(SymbolicTensor):
+    """A whole number, or several, that follow from the shape of a symbolic tensor.
+
+    Where the tensor is computed it is a number of Python, so that shapes can be made of it.
+
+    Args:
+        source: The tensor.
+        of: Function of the tensor's shape, a tuple of ``int``.
+    """
+
+    def __init__(self, source: SymbolicTensor, of: Callable[[tuple[int, ...]], Any]) -> None:
+        super().__init__(np.shape(of(tuple(size or 1 for size in source.shape))), "int32")
+        self.source, self.of = source, of
+
+    def operate(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A size made of this one by arithmetic with numbers; else as of any symbolic tensor."""
+        numbers = [a for a in (*args, *kwargs.values()) if a is not self]
+        if operation not in _OF_SIZES or any(not isinstance(n, (int, slice, Size)) for n in numbers):
+            return super().operate(operation, args, kwargs)
+        if any(isinstance(n, Size) and n.source is not self.source for n in numbers):
+            return super().operate(operation, args, kwargs)
+
+        def of(shape: tuple[int, ...]) -> Any:
+            values = [a.of(shape) if isinstance(a, Size) else a for a in args]
+            return _OF_SIZES[operation](*values)
+
+        return Size(self.source, of)
+
+    def __iter__(self) -> Any:
+        return iter([self[i] for i in range(self.shape[0])])  # type: ignore[arg-type]
+
+
+_OF_SIZES: dict[str, Callable[..., Any]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "floor_divide": lambda a, b: a // b,
+    "mod": lambda a, b: a % b,
+    "get_item": lambda a, b: a[b],
+}
+
+
+class RecordedVariable(Variable):
+    """A Variable whose operations are recorded as those of a symbolic tensor are, and computed when they are needed.
+
+    Inside a trace, and while a layer is called, it is like any other.
+    """
+
+    # Neither trained nor saved, unless a layer says so.
+    saved = False
+    # Whether it was made of a matrix that holds zeros only implicitly.
+    sparse = False
+
+    def operate(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Record the operation where nothing is being computed."""
+        if operation in _ANSWERED or not recording():
+            return super().operate(operation, args, kwargs)
+        return record(Operation(operation), args, kwargs)
+
+
+_ANSWERED = ("shape", "dtype", "ndim", "size", "is_tensor", "to_numpy", "convert_to_numpy", "array", "wait")
+
+
+def recording() -> bool:
+    """Whether what is said about Variables is said for later: no trace is on, and no layer is being called."""
+    return current_scope() is None and not phase.inside_a_call()
+
 
 class Node:
     """One call of a layer or operation on symbolic tensors."""
 
     def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any) -> None:
-        self.operation = operation
+        self.operation, self.number = operation, next(_numbers)
         # Copies of the containers: a list of tensors may grow after a layer was called on it.
         self.args, self.kwargs = tree.map(lambda leaf: leaf, (args, kwargs))
         self.outputs = tree.map(
@@ -113,8 +229,14 @@ class Node:
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
-        """The symbolic tensors among the arguments, in order."""
-        return [leaf for leaf in tree.leaves((self.args, self.kwargs)) if isinstance(leaf, SymbolicTensor)]
+        """The symbolic tensors among the arguments, in order; of sizes, the tensors whose they are."""
+        found = [leaf for leaf in tree.leaves((self.args, self.kwargs)) if isinstance(leaf, SymbolicTensor)]
+        return [leaf.source if isinstance(leaf, Size) else leaf for leaf in found]
+
+    @property
+    def is_input(self) -> bool:
+        """Whether this is where data enter, not something that is computed."""
+        return not self.inputs and not isinstance(self.operation, Operation)
 
 
 def record(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any = None) -> Any:
@@ -129,24 +251,52 @@ def infer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     twice, with two sizes in their place; what differs is open in the result.
     """
     arguments = (args, kwargs or {})
-    stands = [leaf for leaf in tree.leaves(arguments) if isinstance(leaf, (SymbolicTensor, TensorSpec))]
-    known = all(None not in stand.shape for stand in stands)
+    stands = {
+        id(stand): stand
+        for leaf in tree.leaves(arguments)
+        if isinstance(leaf, (SymbolicTensor, TensorSpec))
+        for stand in (leaf.source if isinstance(leaf, Size) else leaf,)
+    }
+    known = all(None not in stand.shape for stand in stands.values())
 
     def run(*tensors: Any) -> Any:
-        remaining = iter(tensors)
-        filled_args, filled_kwargs = tree.map(
-            lambda leaf: next(remaining) if isinstance(leaf, (SymbolicTensor, TensorSpec)) else leaf, arguments
-        )
+        values = dict(zip(stands, tensors, strict=True))
+        filled_args, filled_kwargs = tree.map(lambda leaf: filled(leaf, values), arguments)
         with Scope(strict=False, key=lambda: K.random_key(0)) as scope:
             scope.guesses = not known
             return function(*filled_args, **filled_kwargs)
 
     def trial(size: int) -> Any:
-        return K.abstract(run, *(TensorSpec([s or size for s in stand.shape], stand.dtype) for stand in stands))
+        specs = [TensorSpec([s or size for s in stand.shape], stand.dtype) for stand in stands.values()]
+        return K.abstract(run, *specs)
 
     if known:
         return trial(1)
-    return tree.map(_agreed, *(trial(size) for size in _TRIAL_SIZES))
+    try:
+        return tree.map(_agreed, *(trial(size) for size in _TRIAL_SIZES))
+    except Exception:
+        if not isinstance(function, Operation):
+            raise
+        # An open size may have to be that of another argument, or 1.
+        sizes = {s for leaf in tree.leaves(arguments) for s in getattr(leaf, "shape", ()) if isinstance(s, int)}
+        for size in (1, *sorted(sizes)):
+            try:
+                found = trial(size)
+            except Exception:
+                continue
+            return tree.map(lambda spec, size=size: spec and _opened(spec, size), found)
+        raise
+
+
+def filled(leaf: Any, values: Mapping[int, Any]) -> Any:
+    """An argument of a recorded call with the values of tensors, by their id, in place of symbolic ones."""
+    if isinstance(leaf, Size):
+        return leaf.of(tuple(K.shape(values[id(leaf.source)])))
+    return values.get(id(leaf), leaf)
+
+
+def _opened(spec: TensorSpec, size: int) -> TensorSpec:
+    return TensorSpec([None if s == size else s for s in spec.shape], spec.dtype)
 
 
 def _agreed(first: TensorSpec | None, second: TensorSpec | None) -> TensorSpec | None:
@@ -159,3 +309,7 @@ def _agreed(first: TensorSpec | None, second: TensorSpec | None) -> TensorSpec |
 def is_symbolic(values: Any) -> bool:
     """Whether any leaf is a symbolic tensor."""
     return any(isinstance(leaf, SymbolicTensor) for leaf in tree.leaves(values))
+
+
+for _kind in (SymbolicTensor, Variable, RecordedVariable):
+    spelling.provider().adopt(_kind)

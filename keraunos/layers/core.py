@@ -7,11 +7,14 @@ from typing import Annotated, Any
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import registry
+from keraunos.core.evaluation import NoHistory, symbolic
 from keraunos.core.fields import Field, PositiveInt, Real, plain
 from keraunos.core.symbolic import Node, SymbolicTensor
+from keraunos.core.variable import Variable
 from keraunos.layers.arguments import Activation, Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 from keraunos.layers.lora import Adaptable, Alpha, Rank
+from keraunos.utils import spelling
 from keraunos.utils.config import floatx
 from keraunos.utils.errors import ArgumentError, ShapeError, UnknownNameError
 from keraunos.utils.spelling import spelled
@@ -31,7 +34,7 @@ class InputLayer(Layer):
         sparse: Accepted; sparse data become dense, batch by batch.
         ragged: Only ``False``; rows of unequal length have to be padded first.
         batch_shape: ``(batch_size, *shape)`` in one.
-        input_tensor: Symbolic tensor whose shape and dtype to take.
+        input_tensor: Symbolic tensor, or Variable, whose shape and dtype to take.
         optional: Whether ``None`` may be given for this input.
         name: Name.
 
@@ -57,6 +60,8 @@ class InputLayer(Layer):
     ) -> None:
         if ragged:
             raise ArgumentError("Input: ragged=True is not supported. Pad the rows to one length, and use masks.")
+        if isinstance(input_tensor, Variable):
+            input_tensor = symbolic(input_tensor)
         if input_tensor is not None:
             if not isinstance(input_tensor, SymbolicTensor):
                 kind = type(input_tensor).__name__
@@ -70,11 +75,16 @@ class InputLayer(Layer):
                 "either shape (without the batch, such as shape=(784,)), or batch_shape=(None, 784)."
             )
         sizes = _sizes((batch_size, *_sizes(shape)) if batch_shape is None else batch_shape)
-        if input_tensor is not None and sizes != tuple(input_tensor.shape):
-            raise ShapeError(f"Input: the tensor has shape {shape_text(input_tensor.shape)}, not {shape_text(sizes)}.")
+        if input_tensor is not None:
+            given = tuple(input_tensor.shape)
+            if len(sizes) != len(given) or any(s not in (None, g) for s, g in zip(sizes, given, strict=True)):
+                raise ShapeError(f"Input: the tensor has shape {shape_text(given)}, not {shape_text(sizes)}.")
+            sizes = given
         super().__init__(name=name, dtype=dtype or floatx(), **kwargs)
         self.batch_shape, self.sparse, self.optional = sizes, bool(sparse), bool(optional)
-        node = Node(self, (), {}, TensorSpec(sizes, self.compute_dtype))
+        # Before Keras 3 the tensor itself was the input: what follows from it is computed from what it is made of.
+        origin = (input_tensor,) if input_tensor is not None and spelling.chosen() else ()
+        node = Node(self, origin, {}, TensorSpec(sizes, self.compute_dtype))
         node.outputs.name = self.name
         self._nodes.append(node)
 
@@ -111,7 +121,7 @@ def Input(
         sparse: Accepted; sparse data become dense, batch by batch.
         batch_shape: ``(batch_size, *shape)`` in one.
         name: Name, by which data in a dict are matched.
-        tensor: Symbolic tensor whose shape and dtype to take.
+        tensor: Symbolic tensor, or Variable, whose shape and dtype to take.
         optional: Whether ``None`` may be given for this input.
 
     >>> Input((32,)).shape
@@ -273,6 +283,13 @@ class Lambda(Layer):
             parameters = {}
         wanted = {name: value for name, value in offered.items() if name in parameters}
         return self.function(inputs, **{**wanted, **(self.arguments or {})})
+
+    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return super()._record(args, kwargs)
+        except NoHistory:
+            # A function that asks for gradients needs the tensors themselves, not the values that stand for them.
+            return self.call(*args, **kwargs)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.mask(inputs, mask) if callable(self.mask) else self.mask

@@ -1,6 +1,5 @@
 """The base of all layers: weights, calls on data and on symbolic tensors, masks, config."""
 
-import contextvars
 import inspect
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +10,8 @@ import numpy as np
 from keraunos import initializers, regularizers
 from keraunos.backend import K, Operand
 from keraunos.backend.spec import TensorSpec
-from keraunos.core import dtypes, registry
+from keraunos.core import dtypes, phase, registry
+from keraunos.core.evaluation import realized
 from keraunos.core.naming import automatic_name
 from keraunos.core.scope import Scope, current_scope, get_mask, set_mask, sizes_are_guesses
 from keraunos.core.stateful import Stateful
@@ -21,9 +21,6 @@ from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
 from keraunos.utils.spelling import chosen, owners_of, provider, refuse_unknown, spelled
 from keraunos.utils.text import plural, shape_text
-
-# Whether the outermost call is training; inner layers that are not told follow it.
-_training: contextvars.ContextVar[bool | None] = contextvars.ContextVar("training", default=None)
 
 
 class InputSpec:
@@ -171,6 +168,7 @@ class Layer(Stateful):
         self.activity_regularizer_sum = bool(activity_regularizer_sum)
         self._weights_added: list[Variable] = []
         self._eager_losses: list[Any] = []
+        self._symbolic_losses: list[SymbolicTensor] = []
         self._nodes: list[Node] = []
         self.built = type(self).build is Layer.build
         if not hasattr(self, "input_spec"):
@@ -246,14 +244,35 @@ class Layer(Stateful):
 
     add_variable = add_weight
 
-    def add_loss(self, loss: Any) -> None:
-        """Add a scalar to the loss of the call that is going on."""
+    def add_loss(self, loss: Any, inputs: Any = None) -> None:
+        """Add a scalar to the loss of the call that is going on.
+
+        Args:
+            loss: Scalar, or several. Made of symbolic tensors, between calls, it is computed at every step from then
+                on, from what these tensors are in that step.
+            inputs: Accepted: what a loss depends on is known from the loss.
+        """
+        scope = current_scope()
         for part in tree.leaves(loss):
-            scope = current_scope()
             if scope is not None:
                 scope.losses.append((self, part))
+            elif isinstance(part, SymbolicTensor):
+                self._symbolic_losses.append(part)
             else:
                 self._eager_losses.append(part)
+
+    def add_update(self, updates: Any, inputs: Any = None) -> None:
+        """Give Variables new values in every step of training: pairs ``(variable, value)``, or one of them.
+
+        What was assigned already, by ``assign`` or ``assign_add``, need not be added. Updates of a layer with states,
+        ``stateful``, are made in every call.
+        """
+        if isinstance(updates, tuple) and len(updates) == 2 and isinstance(updates[0], Variable):
+            updates = [updates]
+        if phase.training() or getattr(self, "stateful", False):
+            for update in updates if isinstance(updates, (list, tuple)) else [updates]:
+                if isinstance(update, (list, tuple)):
+                    update[0].assign(update[1])
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Mask of the outputs; the mask of the inputs where the layer supports masking."""
@@ -297,8 +316,8 @@ class Layer(Stateful):
         signature = self._call_signature()
         named = dict(zip(signature.names, args, strict=False))
         training = kwargs.get("training", named.get("training"))
-        if training is None:
-            training = _training.get()
+        # Inner layers that are not told follow the outermost one.
+        training = phase.settled(phase.of_call() if training is None else training)
         if training is None:
             training = signature.training_default
         if signature.training and "training" not in named:
@@ -311,14 +330,16 @@ class Layer(Stateful):
             kwargs["mask"] = masks if has_mask else None
         elif kwargs.get("mask") is not None:
             masks, has_mask = kwargs["mask"], True
-        training_token = _training.set(training)
         dtype_token = autocast_dtype.set(self.compute_dtype if self.autocast else None)
-        if current_scope() is None:
+        scope = current_scope()
+        if scope is None:
             self._clear_losses()
+        elif not phase.inside_a_call():
+            scope.training = training
         try:
-            outputs = self.call(*args, **kwargs)
+            with phase.calling(training):
+                outputs = self.call(*args, **kwargs)
         finally:
-            _training.reset(training_token)
             autocast_dtype.reset(dtype_token)
         if self.activity_regularizer is not None:
             for output in tree.leaves(outputs):
@@ -461,8 +482,36 @@ class Layer(Stateful):
         trainable = {id(v) for v in self.trainable_variables}
         return [v for v in self.variables if id(v) not in trainable]
 
-    trainable_weights = trainable_variables
-    non_trainable_weights = non_trainable_variables
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The Variables that an optimizer may change; setting it says which of the layer's own are."""
+        return self.trainable_variables
+
+    @trainable_weights.setter
+    def trainable_weights(self, variables: Sequence[Variable]) -> None:
+        self._claim(variables, trainable=True)
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The other Variables; setting it says which of the layer's own are weights that are not trained."""
+        return self.non_trainable_variables
+
+    @non_trainable_weights.setter
+    def non_trainable_weights(self, variables: Sequence[Variable]) -> None:
+        self._claim(variables, trainable=False)
+
+    def _claim(self, variables: Sequence[Variable], *, trainable: bool) -> None:
+        """Make Variables weights of this layer."""
+        names = {id(v): name for name, v in vars(self).items() if isinstance(v, Variable)}
+        taken = {v.name for v in self._weights_added}
+        for number, variable in enumerate(variables):
+            variable.trainable, variable.saved = trainable, True
+            if variable.name == "variable" or variable.name in taken:
+                variable.name = names.get(id(variable), f"{variable.name}_{number}")
+            if all(variable is not known for known in self._weights_added):
+                self._weights_added.append(variable)
+                taken.add(variable.name)
+        structure_changed()
 
     @property
     def trainable(self) -> bool:
@@ -511,11 +560,11 @@ class Layer(Stateful):
         layers = self._flatten_layers()
         members = {id(layer) for layer in layers}
         scope = current_scope()
-        added = (
-            [loss for layer in layers for loss in layer._eager_losses]
-            if scope is None
-            else [loss for layer, loss in scope.losses if id(layer) in members]
-        )
+        added: list[Any] = [loss for layer in layers for loss in layer._symbolic_losses]
+        if scope is None:
+            added += [loss for layer in layers for loss in layer._eager_losses]
+        else:
+            added = realized([*added, *(loss for layer, loss in scope.losses if id(layer) in members)])
         return [*added, *self.regularization_losses()]
 
     def regularization_losses(self) -> list[Any]:

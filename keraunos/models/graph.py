@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from keraunos.core.symbolic import Node, Operation, SymbolicTensor, record
+from keraunos.core.evaluation import compute
+from keraunos.core.scope import current_scope
+from keraunos.core.symbolic import Node, Operation, SymbolicTensor, filled, record
+from keraunos.layers import InputLayer
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
 
@@ -48,7 +51,7 @@ class Graph:
                 if node is not None:
                     self._first_seen.setdefault(id(node.operation), len(self._first_seen))
                 continue
-            if node is None or not node.inputs:
+            if node is None or node.is_input:
                 raise ArgumentError(
                     f"{owner}: the outputs depend on the input {tensor.name!r} of shape {tensor.shape}, which is not "
                     "among the model's inputs. Add it to inputs=[...]."
@@ -86,7 +89,7 @@ class Graph:
         for node in self.nodes:
             args, kwargs = tree.map(lambda leaf: values.get(id(leaf), leaf), (node.args, node.kwargs))
             if isinstance(node.operation, Operation):
-                results = record(Operation(node.operation.function, node.operation.name), args, kwargs)
+                results = record(node.operation.again(), args, kwargs)
             else:
                 results = call(node.operation, *args, **kwargs)
             for old, new in zip(tree.leaves(node.outputs), tree.leaves(results), strict=True):
@@ -96,35 +99,19 @@ class Graph:
     @property
     def begins_inside(self) -> bool:
         """Whether an input is the output of a layer, not of ``Input``."""
-        return any(leaf.node is not None and leaf.node.inputs for leaf in tree.leaves(self.inputs))
+        return any(
+            leaf.node is not None and leaf.node.inputs and not isinstance(leaf.node.operation, InputLayer)
+            for leaf in tree.leaves(self.inputs)
+        )
 
     def run(self, inputs: Any) -> Any:
         """Outputs for values of the inputs, given as a flat list."""
         values = {id(leaf): value for leaf, value in zip(tree.leaves(self.inputs), inputs, strict=True)}
-
-        def value_of(leaf: Any) -> Any:
-            return values[id(leaf)] if isinstance(leaf, SymbolicTensor) else leaf
-
-        for node in self.nodes:
-            args, kwargs = tree.map(value_of, (node.args, node.kwargs))
-            results = node.operation(*args, **kwargs)
-            for leaf, value in zip(tree.leaves(node.outputs), tree.leaves(results), strict=True):
-                values[id(leaf)] = value
-        return tree.map(value_of, self.outputs)
-
-
-def sources(outputs: Any) -> list[SymbolicTensor]:
-    """The inputs of the graph that leads to symbolic tensors, in the order in which a walk back meets them."""
-    found: dict[int, SymbolicTensor] = {}
-    seen: set[int] = set()
-    stack = list(reversed(tree.leaves(outputs)))
-    while stack:
-        tensor = stack.pop()
-        if id(tensor) in seen:
-            continue
-        seen.add(id(tensor))
-        if tensor.node is None or not tensor.node.inputs:
-            found[id(tensor)] = tensor
-        else:
-            stack += reversed(tensor.node.inputs)
-    return list(found.values())
+        compute(self.nodes, values)
+        outputs = tree.map(lambda leaf: filled(leaf, values), self.outputs)
+        scope = current_scope()
+        if scope is not None:
+            # Losses may be made of what is inside of the graph.
+            scope.computed.update(values)
+            scope.outputs += zip(tree.leaves(self.outputs), tree.leaves(outputs), strict=True)
+        return outputs

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from keraunos.core import registry
+from keraunos.core.evaluation import sources_of
 from keraunos.core.naming import first_input_name
 from keraunos.core.symbolic import SymbolicTensor
 from keraunos.layers import InputLayer
 from keraunos.layers.layer import LAYERS, Layer
-from keraunos.models.graph import sources
 from keraunos.models.model import Model
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ShapeError
@@ -106,7 +106,7 @@ class Sequential(Model):
             tensor = self._stack[0].output
             for layer in self._stack[1:]:
                 tensor = layer(tensor)
-            self._set_graph(sources(tensor), tensor)
+            self._set_graph(sources_of(tree.leaves(tensor)), tensor)
         elif len(self._stack) > 1 and isinstance(self._stack[0], InputLayer):
             tensor = inputs = self._stack[0].output
             for layer in self._stack[1:]:

@@ -8,6 +8,7 @@ from keraunos import metrics as metric_functions
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core.scope import current_scope, get_mask
+from keraunos.core.variable import Variable
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError
 from keraunos.utils.text import plural, suggestion
@@ -29,7 +30,7 @@ class Objectives:
         self.tracker = metric_functions.Mean(name="loss")
         self.output_trackers: dict[str, Any] = {}
         self.losses: dict[str, Any] = {}
-        self.weights: dict[str, float] = {}
+        self.weights: dict[str, Any] = {}
         self.metrics: dict[str, list[Any]] = {}
         self.weighted: dict[str, list[Any]] = {}
         self.names: list[str] = []
@@ -258,8 +259,10 @@ def _as_list(given: Any) -> list[Any]:
     return [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
 
 
-def _factor(weight: Any) -> float:
-    """Weight of an output's loss."""
+def _factor(weight: Any) -> Any:
+    """Weight of an output's loss: a number, or a Variable that a callback may change."""
+    if isinstance(weight, Variable):
+        return weight
     try:
         return 1.0 if weight is None else float(weight)
     except (TypeError, ValueError):

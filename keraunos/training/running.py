@@ -14,6 +14,7 @@ import numpy as np
 
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
+from keraunos.core import phase
 from keraunos.core.scope import fresh_seed
 from keraunos.core.symbolic import infer
 from keraunos.core.variable import Variable
@@ -274,7 +275,8 @@ class Running:
         return programs[key]  # type: ignore[no-any-return]
 
     def _training_key(self, mode: str) -> tuple[Any, ...]:
-        return self.optimizer.program_key if mode == "train" and self.optimizer is not None else ()
+        of_optimizer = self.optimizer.program_key if mode == "train" and self.optimizer is not None else ()
+        return phase.fixed_training(), *of_optimizer
 
     def _single(self, plan: Plan) -> Callable[..., Any]:
         """Program of one step on the rows that it is given."""
@@ -394,6 +396,8 @@ class Running:
         layers = self._flatten_layers()  # type: ignore[attr-defined]
         if any(_couples(layer, mode) for layer in layers):
             return False
+        if mode != "predict" and any(layer._symbolic_losses for layer in layers):
+            return False
         if mode == "predict":
             return True
         plain = all(not self._overrides(name) for name in ("compute_loss", "compute_metrics", "metrics"))
@@ -432,12 +436,16 @@ class Running:
         """The Variables by path: those that a mode trains, those that it may change, and those that it only reads."""
         variables = self.named_variables()  # type: ignore[attr-defined]
         owns = self._owns(mode)
-        trainable = {id(v) for v in self.trainable_variables} if mode == "train" else set()  # type: ignore[attr-defined]
+        trainable = {id(v) for v in self._trained_variables()} if mode == "train" else set()
         params = {path: v for path, v in variables.items() if id(v) in trainable}
         others = {path: v for path, v in variables.items() if id(v) not in trainable}
         # No layer may assign a trainable Variable, and here no optimizer is at work on these.
         fixed = {path: v for path, v in others.items() if v.trainable and not owns}
         state = {path: v for path, v in others.items() if path not in fixed}
+        mine = {id(v) for v in variables.values()}
+        for number, variable in enumerate(self.__dict__.get("_borrowed", ())):
+            if id(variable) not in mine:
+                (fixed if variable.trainable else state)[f":borrowed/{number}"] = variable
         metrics = {}
         if mode != "predict":
             metrics = {f"{i}/{j}": v for i, m in enumerate(self.metrics) for j, v in enumerate(m.variables)}
@@ -447,6 +455,11 @@ class Running:
                 if id(variable) not in known:
                     state[f":{number}"] = variable
         return Held(params, state, metrics, fixed, f"the model {self.name!r}")  # type: ignore[attr-defined]
+
+    def _trained_variables(self) -> list[Variable]:
+        """The Variables that training changes."""
+        trained = self.__dict__.get("_trained")
+        return list(self.trainable_variables if trained is None else trained)  # type: ignore[attr-defined]
 
     def _further_variables(self) -> Iterator[Variable]:
         """Variables of optimizers and other helpers that a custom step may use."""

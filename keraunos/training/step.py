@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from keraunos.backend import K
+from keraunos.core import phase
 from keraunos.core.scope import Scope
 from keraunos.core.variable import Variable
 from keraunos.training.packing import Packing
@@ -68,10 +69,17 @@ class Held:
         scope.rows = rows
         return scope
 
-    def written(self, scope: Scope, carry: Carry) -> Carry:
-        """The carry after the assignments that a trace made."""
+    def written(self, scope: Scope, carry: Carry, *, trains: bool = True) -> Carry:
+        """The carry after the assignments that a trace made.
+
+        Where nothing is trained, layers that were told to train nevertheless (``fix_training``) keep their statistics.
+        """
+        frozen = not trains and phase.fixed_training()
 
         def updated(variables: Mapping[str, Variable], values: dict[str, Any]) -> dict[str, Any]:
+            if frozen and variables is self.state:
+                variables = {path: variable for path, variable in variables.items() if not variable.saved}
+                return {**values, **{path: scope.writes.get(v, values[path]) for path, v in variables.items()}}
             return {path: scope.writes.get(variable, values[path]) for path, variable in variables.items()}
 
         return carry._replace(
@@ -120,14 +128,14 @@ def test_step(model: Any, held: Held, carry: Carry, batch: Batch, seed: Any) -> 
         loss = model.batch_loss(batch.x, batch.y, outputs, batch.sample_weight, training=False)
         model.track_loss(loss, batch.x)
         model.compute_metrics(batch.x, batch.y, outputs, batch.sample_weight)
-    return held.written(scope, carry)
+    return held.written(scope, carry, trains=False)
 
 
 def predict_step(model: Any, held: Held, carry: Carry, batch: Batch, seed: Any) -> tuple[Carry, Any]:
     """Outputs."""
     with held.scope(carry, seed, batch.rows) as scope:
         outputs = model.predict_step(batch.x)
-    return held.written(scope, carry), outputs
+    return held.written(scope, carry, trains=False), outputs
 
 
 def own_step(

@@ -8,7 +8,7 @@ finished call.
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ import numpy as np
 from keraunos import optimizers
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
-from keraunos.core import registry
+from keraunos.core import phase, registry
 from keraunos.core.gradient import value_and_gradients
-from keraunos.core.scope import fresh_seed
-from keraunos.core.symbolic import infer
+from keraunos.core.scope import fresh_seed, noting_reads
+from keraunos.core.symbolic import RecordedVariable, infer
 from keraunos.training import data as data_sources
 from keraunos.training.callbacks import CallbackList, History
 from keraunos.training.objectives import Objectives
@@ -83,6 +83,8 @@ class Trainer(Running):
             "jit_compile": jit_compile,
         }
         self.stop_training = False
+        # Before Keras 3, a layer frozen or freed later changed nothing until the model was compiled again.
+        self._trained = self.trainable_variables if spelling.chosen() and self.built else None  # type: ignore[attr-defined]
         self._programs: dict[Any, Any] = {}
         self._paces: dict[int, int] = {}
         self._seed = fresh_seed()
@@ -322,7 +324,7 @@ class Trainer(Running):
                 validation.close()
             self._on_device.clear()
         if hasattr(self.optimizer, "finalize_variable_values") and epochs > 0:
-            self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
+            self.optimizer.finalize_variable_values(self._trained_variables())
         container.on_train_end(logs)
         return history
 
@@ -432,7 +434,11 @@ class Trainer(Running):
         """Outputs for checked data of a single batch."""
         inputs, plan = next(iter(batches.blocks(0))).data[0], self._plan("predict")
         capacity = capacity_of(batches.rows, plan)
-        key = ("one batch", str(tree.map(lambda leaf: (capacity, *leaf.shape[1:], leaf.dtype.name), inputs)))
+        key = (
+            "one batch",
+            phase.fixed_training(),
+            str(tree.map(lambda leaf: (capacity, *leaf.shape[1:], leaf.dtype.name), inputs)),
+        )
         batch = self._programs.get(key)
         if batch is None or not batch.serves(plan):
             example = tree.map(lambda leaf: filled(leaf, capacity), inputs)
@@ -520,7 +526,9 @@ class Trainer(Running):
         """Build what is not built, and refuse what does not fit, before anything changes."""
         self._forget_plans()
         x_spec, y_spec, _ = batches.spec
-        outputs = self._outputs_of(self._forward, x_spec)
+        with noting_reads() as reads:
+            outputs = self._outputs_of(self._forward, x_spec)
+        self._borrow(reads)
         if predict:
             return
         objectives = self._need_compile("fit")
@@ -530,7 +538,11 @@ class Trainer(Running):
             _warn_of_lonely_softmax(self, outputs)
         self._check_targets(batches, outputs, self._epochs_made if train else 0)
         if train and not self._owns("train"):
-            self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+            self.optimizer.build(self._trained_variables())
+        if y_spec is not None and spelling.chosen() and not self._owns("train"):
+            with noting_reads() as reads:
+                infer(self._loss_alone, (x_spec, y_spec))
+            self._borrow(reads)
         for mode in ("train", "test"):
             if self._owns(mode) and (train or mode == "test"):
                 data = tuple(part for part in batches.spec if part is not None)
@@ -538,6 +550,19 @@ class Trainer(Running):
 
     def _forward(self, x: Any) -> Any:
         return self(x, training=False)  # type: ignore[operator]
+
+    def _loss_alone(self, x: Any, y: Any) -> Any:
+        return self._need_compile("fit").loss(y, self._forward(x), None)
+
+    def _borrow(self, variables: Sequence[Any]) -> None:
+        """Remember Variables that the model uses and does not hold, where the era lets it: a function's of Keras' K.
+
+        Their values are handed to the programs like those of its own.
+        """
+        borrowed = self.__dict__.setdefault("_borrowed", [])
+        for variable in variables:
+            if (spelling.chosen() or isinstance(variable, RecordedVariable)) and variable not in borrowed:
+                borrowed.append(variable)
 
     def _rehearse(self, method: Callable[[Any], Any], data: Any) -> None:
         """Trace a custom step once, so that the optimizers and layers it uses make their Variables."""
@@ -601,7 +626,7 @@ class Trainer(Running):
         for path, variable in variables.items():
             variable.assign(state["variables"][path])
         if self.optimizer is not None and state.get("optimizer"):
-            self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+            self.optimizer.build(self._trained_variables())
             for i, variable in enumerate(self.optimizer.variables):
                 variable.assign(state["optimizer"][str(i)])
         for i, metric in enumerate(self.metrics):

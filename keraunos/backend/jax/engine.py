@@ -82,7 +82,8 @@ class JaxEngine(Engine):
         return x.dtype.name if hasattr(x, "dtype") else self.array(x).dtype.name
 
     def cast(self, x: Any, dtype: str) -> Any:
-        return jnp.asarray(x).astype(dtype)
+        # 64-bit types that are not in use become 32-bit ones without a word.
+        return jnp.asarray(x).astype(jax.dtypes.canonicalize_dtype(dtype))
 
     def full(self, shape: Sequence[int], fill_value: Any, dtype: str | None = None) -> Any:
         if isinstance(fill_value, (bool, int, float)) and dtype is not None and not depth().traces:
