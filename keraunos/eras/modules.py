@@ -67,9 +67,10 @@ MODULES = (
             "regularizers saving utils"
         ).split()
     ),
-    Module("backend", "eras.backend"),
+    Module("backend", "eras.backend", others="_BACKEND=eras.backend:_BACKEND"),
     Module("backend.common", "eras.backend", today="keras.backend", last=2),
-    Module("backend.tensorflow_backend", "eras.backend", today="keras.backend", last=2),
+    *_moved("tensorflow_backend cntk_backend", "eras.backend", "keras.backend", prefix="backend."),
+    Module("backend.theano_backend", "eras.theano_backend eras.backend", today="keras.backend", last=2),
     Module("config", "config", others="backend=eras.backend:backend"),
     # Scripts import Input from here, since Keras 1 and 2 imported it there themselves.
     Module("models", "models layers"),
@@ -117,14 +118,6 @@ ABSENT = (
     Absent("models", 2, "model_from_config model_from_yaml"),
     Absent("callbacks", 2, "BaseLogger"),
     Absent("optimizers", 2, "TFOptimizer"),
-    Absent(
-        "backend", 2,
-        "batch_normalization conv2d_transpose conv3d_transpose ctc_batch_cost ctc_decode depthwise_conv2d foldl foldr "
-        "function get_session get_uid gradients in_test_phase in_train_phase learning_phase local_conv1d local_conv2d "
-        "manual_variable_initialization map_fn moving_average_update normalize_batch_in_training placeholder pool3d "
-        "print_tensor reset_uids resize_volumes rnn separable_conv1d separable_conv2d set_learning_phase set_session "
-        "slice spatial_3d_padding to_dense",
-    ),
 )  # fmt: skip
 
 BY_NAME = {module.name: module for module in MODULES}

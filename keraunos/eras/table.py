@@ -108,7 +108,10 @@ class Member(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A method or attribute of a class: another attribute's name, or ``"functions:name"``."""
+    """A method or attribute of a class: another attribute's name, or a function of a module of eras.
+
+    ``"functions:name"`` is a method; ``"functions:name()"`` an attribute, whose value the function returns.
+    """
 
     owner: str
     old: str
@@ -402,6 +405,28 @@ METHODS = (
     Method("Sequential", "predict_proba", "functions:predict_proba"),
     Method("Optimizer", "lr", "learning_rate"),
     Method("Layer", "get_output_shape_for", "compute_output_shape", 1),
+    *(Method(owner, "_keras_shape", "shape") for owner in ("SymbolicTensor", "RecordedVariable")),
+    *(Method(owner, "get_shape", "graphs:get_shape") for owner in ("SymbolicTensor", "Variable")),
+    Method("SymbolicTensor", "_uses_learning_phase", "graphs:uses_learning_phase()"),
+    Method("SymbolicTensor", "_keras_history", "graphs:history()"),
+    Method("Model", "uses_learning_phase", "graphs:model_uses_learning_phase()"),
+    Method("Layer", "updates", "graphs:updates()"),
+    Method("Layer", "state_updates", "graphs:state_updates()"),
+    Method("Layer", "get_updates_for", "graphs:get_updates_for"),
+    Method("Layer", "get_losses_for", "graphs:get_losses_for"),
+    Method("Optimizer", "get_updates", "graphs:get_updates"),
+    Method("Optimizer", "get_gradients", "graphs:get_gradients"),
+    *(
+        Method("Model", name, f"graphs:{name}{brackets}")
+        for name, brackets in (
+            ("_make_train_function", ""),
+            ("_make_test_function", ""),
+            ("_make_predict_function", ""),
+            ("train_function", "()"),
+            ("test_function", "()"),
+            ("predict_function", "()"),
+        )
+    ),
 )
 
 # --- what is shown ------------------------------------------------------------------------

@@ -387,6 +387,21 @@ def adopt(cls: type) -> None:
 def _renamed(row: table.Method) -> Any:
     """Property, or method, that stands for another one."""
     place, _, function = row.new.partition(":")
+    if function.endswith("()"):
+
+        def value(self: Any) -> Any:
+            module = importlib.import_module(f"keraunos.eras.{place}")
+            return getattr(module, function.removesuffix("()"))(self)
+
+        def keep(self: Any, given: Any) -> None:
+            # A user's layer may have an attribute of this name.
+            vars(self)[f"_own_{row.old}"] = given
+
+        return property(
+            lambda self: vars(self)[f"_own_{row.old}"] if f"_own_{row.old}" in vars(self) else value(self),
+            keep,
+            doc=f"As in Keras {row.last}.",
+        )
     if function:
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
