@@ -52,6 +52,7 @@ class SymbolicTensor(Operand):
         self.dtype = dtype
         self.name = name or unique_name("tensor")
         self.node = node
+        self.users: list[Node] = []
 
     @property
     def spec(self) -> TensorSpec:
@@ -226,6 +227,8 @@ class Node:
             ),
             specs,
         )
+        for tensor in self.inputs:
+            tensor.users.append(self)
 
     @property
     def inputs(self) -> list[SymbolicTensor]:

@@ -49,8 +49,13 @@ class Absent(NamedTuple):
     names: str
 
 
-def _moved(names: str, sources: str, today: str, last: int = 2, prefix: str = "") -> list[Module]:
-    return [Module(f"{prefix}{name}", sources, today=today, last=last) for name in names.split()]
+def _moved(names: str, sources: str, today: str, last: int = 2, prefix: str = "", others: str = "") -> list[Module]:
+    return [Module(f"{prefix}{name}", sources, others=others, today=today, last=last) for name in names.split()]
+
+
+_GRAPH = (
+    "Container=models:Model Network=models:Model Node=eras.nodes:Call get_source_inputs=eras.nodes:get_source_inputs"
+)
 
 
 MODULES = (
@@ -96,8 +101,8 @@ MODULES = (
         "advanced_activations wrappers",
         "layers", "keras.layers", prefix="layers.",
     ),
-    Module("engine", "layers models saving"),
-    *_moved("topology base_layer input_layer", "layers models saving", "keras.layers", prefix="engine."),
+    Module("engine", "layers models saving", others=_GRAPH),
+    *_moved("topology base_layer input_layer", "layers models saving", "keras.layers", prefix="engine.", others=_GRAPH),
     *_moved("training sequential network saving", "models layers saving", "keras.models", prefix="engine."),
     Module("objectives", "losses", today="keras.losses", last=1),
     Module("initializations", "eras.initializations", today="keras.initializers", last=1),

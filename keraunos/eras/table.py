@@ -236,6 +236,7 @@ DROPS = (
     Drop("SimpleRNN GatedCell ConvLSTM", "consume_less", "every recurrence is compiled as a whole", last=1),
     Drop("Highway", "transform_bias", "the bias of the gate starts at 1", last=1),
     Drop("SimpleRNN GatedCell ConvLSTM", "implementation", "every recurrence is compiled as a whole"),
+    Drop("Trainer.compile", "mode", "programs are compiled in one way", last=1),
     Drop("Trainer.compile", "class_mode", "loss and metrics say it", last=1),
     Drop("Trainer.compile", "sample_weight_mode", "the shape of the weights says it"),
     Drop("Trainer.compile", "target_tensors", "targets are given to fit", only=(None,)),
@@ -352,6 +353,8 @@ DEFAULTS = (
     Default("Layer", "activity_regularizer_sum", {1: True, 2: True}, True),
     Default("MeanMetricWrapper", "by_batch", {1: True, 2: True}, True),
     Default(_GATED, "gates_apart", {1: True}, True),
+    Default("LeakyReLU", "any_slope", {1: True, 2: True}, True),
+    Default("Cropping", "may_be_empty", {1: True, 2: True}, True),
     Default("Bidirectional", "zero_output_for_mask", {1: False, 2: False}, True),
     Default("UpSampling2D", "by_corners", {1: True, 2: True}, True),
     Default("BatchNormalization", "mask_counts", {1: False, 2: False}, True),
@@ -397,6 +400,11 @@ MEMBERS = (
     Member("regularizers", "activity_l2", "l2", 1),
 )
 
+_NODES = "inbound_nodes _inbound_nodes outbound_nodes _outbound_nodes input_mask output_mask"
+_OF_CALLS = "input output input_shape output_shape input_mask output_mask"
+_ENDS = "input_layers _input_layers output_layers _output_layers"
+_WITH_KERNEL = "Dense Conv ConvTranspose LocallyConnected Highway MaxoutDense"
+
 METHODS = (
     Method("Model", "fit_generator", "functions:fit_generator"),
     Method("Model", "evaluate_generator", "functions:evaluate_generator"),
@@ -427,6 +435,18 @@ METHODS = (
             ("predict_function", "()"),
         )
     ),
+    *(Method("Layer", name, f"nodes:{name.lstrip('_')}()") for name in _NODES.split()),
+    *(Method("Layer", f"get_{what}_at", f"nodes:get_{what}_at") for what in _OF_CALLS.split()),
+    Method("Layer", "input_shape", "nodes:layer_input_shape()"),
+    Method("Layer", "output_shape", "nodes:layer_output_shape()"),
+    *(Method("Model", name, f"nodes:{name.lstrip('_')}()") for name in _ENDS.split()),
+    Method("Model", "reset_states", "nodes:reset_states"),
+    *(Method(owner, "W", "kernel", 1) for owner in _WITH_KERNEL.split()),
+    *(Method(owner, "b", "bias", 1) for owner in _WITH_KERNEL.split()),
+    Method("Embedding", "W", "embeddings", 1),
+    Method("PReLU", "alphas", "alpha", 1),
+    Method("BatchNormalization", "running_mean", "moving_mean", 1),
+    Method("BatchNormalization", "running_std", "moving_variance", 1),
 )
 
 # --- what is shown ------------------------------------------------------------------------

@@ -428,16 +428,16 @@ def _renamed(row: table.Method) -> Any:
 
 def weights_today(layer: Any, arrays: Sequence[Any]) -> list[Any]:
     """Weights that are listed as in the active era, as they are listed today."""
-    from keraunos.eras import weights
+    from keraunos.eras import weight_lists
 
-    return weights.today(layer, arrays)
+    return weight_lists.today(layer, arrays)
 
 
 def weights_earlier(layer: Any, arrays: Sequence[Any]) -> list[Any]:
     """Weights as the active era listed them."""
-    from keraunos.eras import weights
+    from keraunos.eras import weight_lists
 
-    return weights.earlier(layer, arrays)
+    return weight_lists.earlier(layer, arrays)
 
 
 def display_class() -> Any:

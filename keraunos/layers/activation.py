@@ -6,7 +6,7 @@ import numpy as np
 
 from keraunos import activations
 from keraunos.backend import K
-from keraunos.core.fields import Field, NonNegativeReal, Real, real
+from keraunos.core.fields import Field, HiddenFlag, NonNegativeReal, Real, real
 from keraunos.layers.arguments import Activation as ActivationArgument
 from keraunos.layers.arguments import Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
@@ -83,6 +83,7 @@ class LeakyReLU(Elementwise):
 
     Args:
         negative_slope: Slope for negative inputs, 0 or more.
+        any_slope: Whether it may be negative too.
 
     Reference: Maas, Hannun and Ng 2013.
 
@@ -90,7 +91,12 @@ class LeakyReLU(Elementwise):
     [-1.0, 1.0]
     """
 
-    negative_slope: NonNegativeReal = 0.3
+    negative_slope: Real = 0.3
+    any_slope: HiddenFlag = False
+
+    def setup(self) -> None:
+        if self.negative_slope < 0 and not self.any_slope:
+            raise ArgumentError(f"LeakyReLU: negative_slope is {self.negative_slope:g}; expected a number, 0 or more.")
 
     def call(self, inputs: Any) -> Any:
         return activations.leaky_relu(inputs, self.negative_slope)

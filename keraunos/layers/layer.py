@@ -149,7 +149,8 @@ class Layer(Stateful):
         shape = kwargs.pop("batch_shape", None)
         batch_size = kwargs.pop("batch_size", None)
         if "input_shape" in kwargs:
-            shape = (batch_size, *_as_tuple(kwargs.pop("input_shape")))
+            inner = kwargs.pop("input_shape")
+            shape = (batch_size, *_as_tuple(inner)) if shape is None else shape
         if "input_dim" in kwargs:
             shape = (batch_size, int(kwargs.pop("input_dim")))
         self._first_weights = kwargs.pop("weights", None)
@@ -589,6 +590,15 @@ class Layer(Stateful):
 
     dtype = variable_dtype
 
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property that raised AttributeError: raise it again
+        if chosen() and not name.startswith("_") and "_nodes" in vars(self):
+            today = provider().older_arguments(owners_of(type(self))).get(name, name)
+            if today != name and hasattr(self, today):
+                return getattr(self, today)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     @property
     def input(self) -> Any:
         """Symbolic inputs of the first recorded call."""
@@ -603,6 +613,11 @@ class Layer(Stateful):
         if not self._nodes:
             raise UsageErrorNeverCalled(
                 f"{self.name}: was not called on symbolic tensors, so it has no input or output."
+            )
+        if len(self._nodes) > 1 and chosen():
+            raise UsageErrorNeverCalled(
+                f"{self.name}: was called {len(self._nodes)} times on symbolic tensors, so it has several inputs and "
+                "outputs. Use get_input_at(number) and get_output_at(number)."
             )
         return self._nodes[0]
 

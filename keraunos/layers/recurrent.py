@@ -149,8 +149,14 @@ class RNN(Layer):
             variables.append(state)
         self.states = tree.unflatten(first, variables)
 
-    def get_initial_state(self, batch_size: int) -> list[Any]:
-        """The cell's states before the first step; zeros if it does not say."""
+    def get_initial_state(self, batch_size: Any) -> list[Any]:
+        """The cell's states before the first step; zeros if it does not say.
+
+        Args:
+            batch_size: Number of rows, or the sequences themselves.
+        """
+        if hasattr(batch_size, "shape"):
+            return self.initial_states(batch_size.shape)
         make = getattr(self.cell, "get_initial_state", None)
         if make is None:
             states = tree.map(lambda size: K.zeros((batch_size, size), self.compute_dtype), self.state_size)
@@ -796,8 +802,9 @@ class CellLayer(RNN):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        for name in ("use_cudnn", "implementation"):
-            config.pop(name, None)
+        config.pop("use_cudnn", None)
+        if config.get("implementation") == 2:
+            del config["implementation"]  # as Keras writes it
         return config
 
 

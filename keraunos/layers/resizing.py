@@ -98,12 +98,14 @@ class Cropping(Resizing):
         cropping: How much to cut on both sides: one number, one for each axis,
             or a pair (before, after) for each axis.
         data_format: ``"channels_last"`` or ``"channels_first"`` (2D and 3D).
+        may_be_empty: Whether nothing at all may be left.
 
     Raises:
         ShapeError: nothing would be left.
     """
 
     cropping: Any = 1
+    may_be_empty: HiddenFlag = False
 
     def setup(self) -> None:
         found = pairs(self, "cropping")
@@ -114,7 +116,7 @@ class Cropping(Resizing):
         shape = K.shape(inputs)
         kept = [slice(None)] * len(shape)
         for axis, (before, after) in zip(self.axes, [self.cropping] if self.rank == 1 else self.cropping, strict=True):
-            if before + after >= shape[axis]:
+            if before + after >= shape[axis] + self.may_be_empty:
                 raise ShapeError(
                     f"{self.name}: cropping {before} and {after} from axis {axis} leaves nothing of inputs of shape "
                     f"{shape_text(shape)}. Crop less than {shape[axis]} in all."

@@ -1,6 +1,7 @@
 """The few settings that hold everywhere: float type, epsilon, image layout, home folder."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from keraunos.utils.text import suggestion
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _LAYOUTS = ("channels_last", "channels_first")
+_listeners: list[Callable[[str], None]] = []
 _settings: dict[str, Any] = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
 
 
@@ -26,6 +28,14 @@ def set_floatx(value: str) -> None:
     if value not in _FLOATS:
         raise ArgumentError(f"floatx is {value!r}; expected one of {', '.join(_FLOATS)}.{suggestion(value, _FLOATS)}")
     _settings["floatx"] = value
+    for listener in _listeners:
+        listener(value)
+
+
+def follow_floatx(listener: Callable[[str], None]) -> None:
+    """Have a function called with the default float type, now and whenever it is set."""
+    _listeners.append(listener)
+    listener(floatx())
 
 
 def epsilon() -> float:

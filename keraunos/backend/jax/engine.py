@@ -18,7 +18,7 @@ from keraunos.backend.jax.recurrence import recurrence
 from keraunos.backend.jax.rows import rows_at
 from keraunos.backend.spec import TensorSpec
 from keraunos.utils import tree
-from keraunos.utils.config import floatx
+from keraunos.utils.config import floatx, follow_floatx
 
 # Compiled programs kept in memory; an identical program (k-fold, rebuilt models) is not compiled again.
 _PROGRAMS_KEPT = 256
@@ -43,6 +43,7 @@ class JaxEngine(Engine):
     def __init__(self) -> None:
         self._programs: OrderedDict[str, Any] = OrderedDict()
         options.apply()
+        follow_floatx(options.widen)
         self._folder = programs.use_folder()
 
     # --- conversion and creation -------------------------------------------------

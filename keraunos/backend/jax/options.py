@@ -53,3 +53,15 @@ def _keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         for option, value in _OF_MALLOC.items() if hasattr(library, "mallopt") else ():  # not in every C library
             library.mallopt(option, value)
+
+
+def widen(floatx: str) -> None:
+    """Let JAX keep 64 bits where these are the default, and otherwise do what it was told before."""
+    if (floatx == "float64") != _wide[-1]:
+        if floatx == "float64":
+            _before[:] = [bool(jax.config.jax_enable_x64)]
+        _wide[:] = [floatx == "float64"]
+        jax.config.update("jax_enable_x64", _wide[-1] or _before[-1])
+
+
+_wide, _before = [False], [False]

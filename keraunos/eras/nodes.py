@@ -1,0 +1,217 @@
+"""What layers and models of eras 1 and 2 told about their place in the graph: nodes, tensors, shapes and masks of a call."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keraunos.core.symbolic import Node, SymbolicTensor
+from keraunos.layers.layer import Layer
+from keraunos.models.graph import sources
+from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError
+
+__all__ = [
+    "Call",
+    "get_input_at",
+    "get_input_mask_at",
+    "get_input_shape_at",
+    "get_output_at",
+    "get_output_mask_at",
+    "get_output_shape_at",
+    "get_source_inputs",
+    "inbound_nodes",
+    "input_layers",
+    "input_mask",
+    "layer_input_shape",
+    "layer_output_shape",
+    "outbound_nodes",
+    "output_layers",
+    "output_mask",
+    "reset_states",
+]
+
+
+class Call:
+    """One call of a layer, as the class ``Node`` of Keras 1 and 2 told it.
+
+    Args:
+        node: The call.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    @property
+    def outbound_layer(self) -> Any:
+        """The layer that was called."""
+        return self.node.operation
+
+    @property
+    def output_tensors(self) -> list[Any]:
+        """What the call returned."""
+        return tree.leaves(self.node.outputs)
+
+    @property
+    def input_tensors(self) -> list[Any]:
+        """What the layer was called on; of an input the tensor itself."""
+        return self.node.inputs or self.output_tensors
+
+    @property
+    def inbound_layers(self) -> list[Any]:
+        """The layers whose outputs these are."""
+        return [tensor.node.operation for tensor in self.node.inputs if tensor.node is not None]
+
+    @property
+    def node_indices(self) -> list[int]:
+        """Which call of each of these layers it was."""
+        nodes = [tensor.node for tensor in self.node.inputs if tensor.node is not None]
+        return [_place(node, getattr(node.operation, "_nodes", [node])) for node in nodes]
+
+    @property
+    def tensor_indices(self) -> list[int]:
+        """Which output of that call."""
+        return [
+            _place(tensor, tree.leaves(tensor.node.outputs)) for tensor in self.node.inputs if tensor.node is not None
+        ]
+
+    @property
+    def input_shapes(self) -> list[Any]:
+        """Shapes of the inputs."""
+        return [tensor.shape for tensor in self.input_tensors]
+
+    @property
+    def output_shapes(self) -> list[Any]:
+        """Shapes of the outputs."""
+        return [tensor.shape for tensor in self.output_tensors]
+
+    @property
+    def input_masks(self) -> list[Any]:
+        """Masks of the inputs, symbolic, or ``None``."""
+        return [mask_of(tensor) for tensor in self.input_tensors]
+
+    @property
+    def output_masks(self) -> list[Any]:
+        """Masks of the outputs, symbolic, or ``None``."""
+        return [mask_of(tensor) for tensor in self.output_tensors]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Further arguments of the call."""
+        return dict(self.node.kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Names of the layers, and places of the tensors."""
+        return {
+            "outbound_layer": self.outbound_layer.name,
+            "inbound_layers": [layer.name for layer in self.inbound_layers],
+            "node_indices": self.node_indices,
+            "tensor_indices": self.tensor_indices,
+        }
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, Call) and self.node is other.node
+
+    def __hash__(self) -> int:
+        return id(self.node)
+
+
+def _place(item: Any, items: Sequence[Any]) -> int:
+    return next(number for number, other in enumerate(items) if other is item)
+
+
+def mask_of(tensor: SymbolicTensor) -> Any:
+    """Mask that a tensor has whenever it is computed, symbolic, or ``None``."""
+    node = tensor.node
+    if node is None or not node.inputs or not isinstance(node.operation, Layer):
+        return None
+    masks = tree.map(lambda leaf: mask_of(leaf) if isinstance(leaf, SymbolicTensor) else None, node.args[0])
+    if not any(mask is not None for mask in tree.leaves(masks)):
+        masks = None
+    found = node.operation.compute_mask(node.args[0], masks)
+    if not isinstance(found, (list, tuple)):
+        return found
+    return found[_place(tensor, tree.leaves(node.outputs))]
+
+
+def inbound_nodes(self: Layer) -> list[Call]:
+    """The calls of a layer on symbolic tensors."""
+    return [Call(node) for node in self._nodes]
+
+
+def outbound_nodes(self: Layer) -> list[Call]:
+    """The calls of other layers on what this one returned."""
+    return [Call(node) for own in self._nodes for tensor in tree.leaves(own.outputs) for node in tensor.users]
+
+
+def _at(self: Layer, number: int, what: str) -> Call:
+    nodes = inbound_nodes(self)
+    if not 0 <= number < len(nodes):
+        raise ArgumentError(
+            f"{self.name}: {what} of call {number} is asked for, but the layer was called {len(nodes)} times on "
+            "symbolic tensors; calls count from 0."
+        )
+    return nodes[number]
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
+
+
+def _asked(attribute: str, what: str) -> Callable[[Layer, int], Any]:
+    def ask(self: Layer, node_index: int) -> Any:
+        return _one_or_all(getattr(_at(self, node_index, what), attribute))
+
+    ask.__doc__ = f"The {what} of one of the calls of a layer, counted from 0; a list where there are several."
+    return ask
+
+
+get_input_at = _asked("input_tensors", "input")
+get_output_at = _asked("output_tensors", "output")
+get_input_shape_at = _asked("input_shapes", "input shape")
+get_output_shape_at = _asked("output_shapes", "output shape")
+get_input_mask_at = _asked("input_masks", "input mask")
+get_output_mask_at = _asked("output_masks", "output mask")
+
+
+def _of_the_only_call(attribute: str) -> Callable[[Layer], Any]:
+    def read(self: Layer) -> Any:
+        nodes = inbound_nodes(self)
+        values = [_one_or_all(getattr(node, attribute)) for node in nodes]
+        if not nodes or (len(nodes) > 1 and (attribute.endswith("masks") or any(v != values[0] for v in values))):
+            raise AttributeError(
+                f"{self.name}: was called {len(nodes)} times on symbolic tensors, so there is not one of this. Use "
+                f"get_{attribute[:-1].replace('tensor', '').rstrip('_')}_at(number)."
+            )
+        return values[0]
+
+    return read
+
+
+input_mask = _of_the_only_call("input_masks")
+output_mask = _of_the_only_call("output_masks")
+layer_input_shape = _of_the_only_call("input_shapes")
+layer_output_shape = _of_the_only_call("output_shapes")
+
+
+# --- of models ---------------------------------------------------------------------------
+
+
+def input_layers(self: Any) -> list[Any]:
+    """The layers where data enter, in the order of the inputs."""
+    return [tensor.node.operation for tensor in self.inputs]
+
+
+def output_layers(self: Any) -> list[Any]:
+    """The layers that make the outputs, in their order."""
+    return [tensor.node.operation for tensor in self.outputs]
+
+
+def reset_states(self: Any) -> None:
+    """Set the kept states of all stateful layers to zero."""
+    for layer in self._flatten_layers():
+        if layer is not self and getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
+            layer.reset_state()
+
+
+def get_source_inputs(tensor: Any, layer: Any = None, node_index: int | None = None) -> list[SymbolicTensor]:
+    """The inputs that a symbolic tensor follows from; of an input, itself."""
+    return sources(tensor)
