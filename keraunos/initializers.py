@@ -6,8 +6,11 @@ draws one from NumPy's global generator: ``np.random.seed(1)`` makes a script
 repeat. With a whole number as seed, each call returns the same numbers.
 """
 
+import functools
+import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Annotated, Any
 
 import numpy as np
@@ -512,7 +515,8 @@ def get(identifier: Any) -> Any:
     """
     if hasattr(identifier, "shape") and not callable(identifier):
         return Constant(identifier)
-    return table.get(identifier)
+    found = table.get(identifier)
+    return _given_a_type(found) if isinstance(found, FunctionType) else found
 
 
 def serialize(initializer: Any) -> Any:
@@ -523,6 +527,21 @@ def serialize(initializer: Any) -> Any:
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Initializer that a config, or a name, describes."""
     return table.deserialize(config, custom_objects)
+
+
+def _given_a_type(function: FunctionType) -> Callable[..., Any]:
+    """A function ``(shape, dtype)`` of one of the shape alone, or of shape and name, as scripts before Keras 2 wrote."""
+    parameters = inspect.signature(function).parameters
+    if "dtype" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return function
+    extra: dict[str, Any] = {"name": None} if "name" in parameters else {}
+
+    @functools.wraps(function)
+    def call(shape: Sequence[int], dtype: str | None = None) -> Any:
+        return function(shape, **extra)
+
+    del call.__wrapped__
+    return call
 
 
 # --- helpers --------------------------------------------------------------------------

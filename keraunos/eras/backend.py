@@ -9,6 +9,7 @@ with the same arguments is taken from there. Reference: the signatures of
 import builtins
 import functools
 import itertools
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 from typing import cast as typed
@@ -126,14 +127,19 @@ def _also(**names: str) -> Callable[[F], F]:
 
 
 def backend() -> str:
-    """Name of the library underneath: ``"tensorflow"`` in eras 1 and 2, since scripts choose by it; else the engine's.
+    """Name of the library underneath: today the engine's.
+
+    In eras 1 and 2, since scripts choose by it, what the variable ``KERAS_BACKEND`` asks for, else ``"tensorflow"``.
 
     >>> backend()
     'jax'
     """
     from keraunos.backend import current_engine
 
-    return "tensorflow" if spelling.chosen() else current_engine().name
+    if not spelling.chosen():
+        return current_engine().name
+    asked = os.environ.get("KERAS_BACKEND", "")
+    return asked if asked in ("theano", "cntk") else "tensorflow"
 
 
 def image_dim_ordering() -> str:

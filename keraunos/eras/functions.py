@@ -11,7 +11,7 @@ from keraunos.eras.translate import Samples
 from keraunos.utils import tree
 from keraunos.utils.spelling import note, spelled
 
-__all__ = ["evaluate_generator", "fit_generator", "predict_classes", "predict_generator", "predict_proba"]
+__all__ = ["evaluate_generator", "fit_generator", "predict_classes", "predict_generator", "predict_proba", "slice_X"]
 
 
 @spelled
@@ -104,6 +104,16 @@ def predict_proba(self: Any, x: Any, batch_size: int | None = 32, verbose: Any =
     """The same as ``predict``."""
     note("predict_proba is called predict since Keras 3")
     return self.predict(x, batch_size=batch_size, verbose=verbose)
+
+
+def slice_X(X: Any, start: Any = None, stop: int | None = None) -> Any:
+    """Rows ``start`` to ``stop`` of an array or of each array in a list; ``start`` may be a list of row numbers.
+
+    >>> slice_X([np.arange(5), np.arange(5) * 2], 1, 3)[1].tolist()
+    [2, 4]
+    """
+    rows = np.asarray(start).tolist() if hasattr(start, "__len__") else slice(start, stop)
+    return [x[rows] for x in X] if isinstance(X, list) else X[rows]
 
 
 def in_steps(generator: Any, amount: int | None) -> tuple[Any, int | None]:

@@ -103,7 +103,10 @@ MODULES = (
     ),
     Module("engine", "layers models saving", others=_GRAPH),
     *_moved("topology base_layer input_layer", "layers models saving", "keras.layers", prefix="engine.", others=_GRAPH),
-    *_moved("training sequential network saving", "models layers saving", "keras.models", prefix="engine."),
+    Module(
+        "engine.training", "models layers saving", others="slice_X=eras.functions:slice_X", today="keras.models", last=2
+    ),
+    *_moved("sequential network saving", "models layers saving", "keras.models", prefix="engine."),
     Module("objectives", "losses", today="keras.losses", last=1),
     Module("initializations", "eras.initializations", today="keras.initializers", last=1),
     *_moved("np_utils data_utils generic_utils vis_utils", "utils", "keras.utils", prefix="utils."),

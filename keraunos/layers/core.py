@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import registry
-from keraunos.core.evaluation import NoHistory, symbolic
+from keraunos.core.evaluation import symbolic
 from keraunos.core.fields import Field, PositiveInt, Real, plain
 from keraunos.core.symbolic import Node, SymbolicTensor
 from keraunos.core.variable import Variable
@@ -283,13 +283,6 @@ class Lambda(Layer):
             parameters = {}
         wanted = {name: value for name, value in offered.items() if name in parameters}
         return self.function(inputs, **{**wanted, **(self.arguments or {})})
-
-    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        try:
-            return super()._record(args, kwargs)
-        except NoHistory:
-            # A function that asks for gradients needs the tensors themselves, not the values that stand for them.
-            return self.call(*args, **kwargs)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.mask(inputs, mask) if callable(self.mask) else self.mask

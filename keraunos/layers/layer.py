@@ -11,7 +11,7 @@ from keraunos import initializers, regularizers
 from keraunos.backend import K, Operand
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import dtypes, phase, registry
-from keraunos.core.evaluation import realized
+from keraunos.core.evaluation import NoHistory, realized
 from keraunos.core.naming import automatic_name
 from keraunos.core.scope import Scope, current_scope, get_mask, set_mask, sizes_are_guesses
 from keraunos.core.stateful import Stateful
@@ -309,7 +309,13 @@ class Layer(Stateful):
         specs = tree.map(lambda leaf: leaf.spec if isinstance(leaf, SymbolicTensor) else leaf, (args, kwargs))
         self._check(args)
         self._ensure_built(*specs)
-        node = Node(self, args, kwargs, infer(self, *specs))
+        try:
+            found = infer(self, *specs)
+        except NoHistory:
+            # A layer that asks for gradients needs the tensors themselves, not the values that stand for them.
+            outputs = self.call(*args, **kwargs)
+            return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
+        node = Node(self, args, kwargs, found)
         self._nodes.append(node)
         return node.outputs
 

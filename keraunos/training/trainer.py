@@ -526,6 +526,7 @@ class Trainer(Running):
         """Build what is not built, and refuse what does not fit, before anything changes."""
         self._forget_plans()
         x_spec, y_spec, _ = batches.spec
+        x_spec, y_spec = self._of_fixed_size(x_spec), self._of_fixed_size(y_spec)
         with noting_reads() as reads:
             outputs = self._outputs_of(self._forward, x_spec)
         self._borrow(reads)
@@ -547,6 +548,14 @@ class Trainer(Running):
             if self._owns(mode) and (train or mode == "test"):
                 data = tuple(part for part in batches.spec if part is not None)
                 self._rehearse(getattr(self, f"{mode}_step"), data if len(data) > 1 else data[0])
+
+    def _of_fixed_size(self, spec: Any) -> Any:
+        """Specs of batches; of the size that the inputs of the model have, where that is fixed."""
+        inputs = getattr(self, "_graph", None) and self.inputs  # type: ignore[attr-defined]
+        size = inputs[0].shape[0] if inputs else None
+        if size is None or spec is None:
+            return spec
+        return tree.map(lambda leaf: leaf and TensorSpec((size, *leaf.shape[1:]), leaf.dtype), spec)
 
     def _forward(self, x: Any) -> Any:
         return self(x, training=False)  # type: ignore[operator]
