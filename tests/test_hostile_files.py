@@ -485,7 +485,7 @@ LAMBDAS = {
 }
 
 
-@pytest.mark.parametrize("safe_mode", [True, False, None])
+@pytest.mark.parametrize("safe_mode", [True, None])
 @pytest.mark.parametrize("form", LAMBDAS)
 def test_code_of_a_lambda_never_runs(target: Path, form: str, safe_mode: bool | None) -> None:
     config = sequential(layer("Lambda", name="twice", function=LAMBDAS[form], arguments={}), DENSE)
@@ -494,6 +494,24 @@ def test_code_of_a_lambda_never_runs(target: Path, form: str, safe_mode: bool | 
     assert "CODE_OF_A_FILE_RAN" not in os.environ
     model = saving.load_model(target, custom_objects={"twice": lambda x: 2 * x}, safe_mode=safe_mode)
     np.testing.assert_array_equal(model.predict(np.ones((1, 3)), verbose=0), [[6.0, 6.0]])
+
+
+@pytest.mark.parametrize("form", ["Keras 3", "Keras 3.0", "Keras 2"])
+def test_code_of_a_lambda_runs_where_the_caller_asks(target: Path, form: str) -> None:
+    function = compile("lambda x: np.float32(2) * x", "x", "eval").co_consts[0]
+    written = json.loads(json.dumps(LAMBDAS[form]).replace(code(), base64.b64encode(marshal.dumps(function)).decode()))
+    archive(target, sequential(layer("Lambda", name="twice", function=written, arguments={}), DENSE))
+    refuses(target, "Lambda layer 'twice' .* never runs")
+    model = saving.load_model(target, safe_mode=False)
+    np.testing.assert_array_equal(model.predict(np.ones((1, 3)), verbose=0), [[6.0, 6.0]])
+    refuses(target, "Lambda layer 'twice' .* never runs")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xe3", marshal.dumps("text"), b"\xe3" + 300 * b"\xff", b"c"])
+def test_code_that_is_none_is_refused_even_then(target: Path, content: bytes) -> None:
+    written = {"class_name": "__lambda__", "config": {"code": base64.b64encode(content).decode()}}
+    archive(target, sequential(layer("Lambda", name="twice", function=written, arguments={}), DENSE))
+    refuses(target, "the code of a function cannot be used", safe_mode=False)
 
 
 @pytest.mark.parametrize("key", ["mask", "output_shape"])

@@ -11,7 +11,9 @@ from keraunos.eras.translate import Samples
 from keraunos.utils import tree
 from keraunos.utils.spelling import note, spelled
 
-__all__ = ["evaluate_generator", "fit_generator", "predict_classes", "predict_generator", "predict_proba", "slice_X"]
+__all__ = [
+    "evaluate_generator", "fit_generator", "predict_classes", "predict_generator", "predict_proba", "slice_X", "to_yaml"
+]
 
 
 @spelled
@@ -126,3 +128,16 @@ def in_steps(generator: Any, amount: int | None) -> tuple[Any, int | None]:
         size = len(tree.leaves(first)[0])
         generator = itertools.chain([first], generator)
     return generator, math.ceil(amount / (size or 1))
+
+
+def to_yaml(self: Any, **options: Any) -> str:
+    """The architecture as YAML text, as Keras 2.2.4 reads it.
+
+    Args:
+        self: A model.
+        **options: Accepted; those of PyYAML's ``dump`` changed nothing but the look.
+    """
+    from keraunos.eras.files import architecture
+    from keraunos.eras.yaml import write_yaml
+
+    return write_yaml(architecture(self))

@@ -78,7 +78,10 @@ MODULES = (
     Module("backend.theano_backend", "eras.theano_backend eras.backend", today="keras.backend", last=2),
     Module("config", "config", others="backend=eras.backend:backend"),
     # Scripts import Input from here, since Keras 1 and 2 imported it there themselves.
-    Module("models", "models layers"),
+    Module(
+        "models", "models layers",
+        others="model_from_config=eras.files:model_from_config model_from_yaml=eras.files:model_from_yaml",
+    ),
     Module("datasets"),
     *(
         Module(f"datasets.{name}", f"datasets.{name}")
@@ -106,7 +109,13 @@ MODULES = (
     Module(
         "engine.training", "models layers saving", others="slice_X=eras.functions:slice_X", today="keras.models", last=2
     ),
-    *_moved("sequential network saving", "models layers saving", "keras.models", prefix="engine."),
+    *_moved("sequential network", "models layers saving", "keras.models", prefix="engine."),
+    Module(
+        "engine.saving", "models layers saving",
+        others="model_from_config=eras.files:model_from_config model_from_yaml=eras.files:model_from_yaml "
+        "preprocess_weights_for_loading=eras.files:preprocess_weights_for_loading",
+        today="keras.saving", last=2,
+    ),
     Module("objectives", "losses", today="keras.losses", last=1),
     Module("initializations", "eras.initializations", today="keras.initializers", last=1),
     *_moved("np_utils data_utils generic_utils vis_utils", "utils", "keras.utils", prefix="utils."),
@@ -123,7 +132,6 @@ ABSENT = (
     Absent("preprocessing", 3, "image"),
     Absent("preprocessing.sequence", 2, "TimeseriesGenerator make_sampling_table skipgrams"),
     Absent("utils", 2, "HDF5Matrix conv_utils io_utils layer_utils multi_gpu_model"),
-    Absent("models", 2, "model_from_config model_from_yaml"),
     Absent("callbacks", 2, "BaseLogger"),
     Absent("optimizers", 2, "TFOptimizer"),
 )  # fmt: skip

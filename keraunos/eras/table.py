@@ -245,7 +245,6 @@ DROPS = (
     Drop("TensorBoard", "write_grads", "gradients are not recorded"),
     Drop("TensorBoard", "embeddings_layer_names", "use embeddings_freq and embeddings_metadata"),
     Drop("TensorBoard", "embeddings_data", "use embeddings_freq and embeddings_metadata"),
-    Drop("Model.load_weights", "reshape", "Theano's kernels are turned where needed", only=(False,)),
 )
 
 # Where today's order by position differs from an era's. Names are old or new ones.
@@ -290,6 +289,8 @@ ORDERS = (
     Order("Conv2D Conv2DTranspose SeparableConv2D LocallyConnected2D ConvLSTM2D", 2, "nb_filter nb_row nb_col", exact=True),
     Order("Conv3D", 2, "nb_filter kernel_dim1 kernel_dim2 kernel_dim3", exact=True),
     *(Order("Trainer.compile", era, "optimizer loss metrics loss_weights sample_weight_mode") for era in (1, 2)),
+    *(Order("Model.save", era, "filepath overwrite include_optimizer") for era in (1, 2)),
+    *(Order("Model.load_weights", era, "filepath by_name skip_mismatch reshape") for era in (1, 2)),
     *(Order("SGD", era, "lr momentum decay nesterov") for era in (1, 2)),
     *(Order("Adagrad", era, "lr epsilon decay") for era in (1, 2)),
     *(Order("RMSprop Adadelta", era, "lr rho epsilon decay") for era in (1, 2)),
@@ -409,6 +410,7 @@ METHODS = (
     Method("Model", "fit_generator", "functions:fit_generator"),
     Method("Model", "evaluate_generator", "functions:evaluate_generator"),
     Method("Model", "predict_generator", "functions:predict_generator"),
+    Method("Model", "to_yaml", "functions:to_yaml"),
     Method("Sequential", "predict_classes", "functions:predict_classes"),
     Method("Sequential", "predict_proba", "functions:predict_proba"),
     Method("Optimizer", "lr", "learning_rate"),

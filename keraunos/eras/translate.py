@@ -23,6 +23,7 @@ __all__ = [
     "batch_logs",
     "display_class",
     "engine",
+    "files",
     "first_input_name",
     "key",
     "log_order",
@@ -256,7 +257,7 @@ def _fill(label: str, rows: _Rows, known: Collection[str], kwargs: dict[str, Any
         mine = row.argument in known or row.argument == "input_shape"
         if mine and spelling.era() in row.eras and not others & (kwargs.keys() | given):
             kwargs[row.argument] = row.eras[spelling.era()]
-            if not row.quiet:
+            if not row.quiet and not spelling.is_quiet():
                 _applied.setdefault(label, {})[row.argument] = kwargs[row.argument]
     for setting in rows.settings:
         if setting.engine != engine() or setting.argument not in known:
@@ -535,6 +536,11 @@ def first_input_name(layer: Any, counted: Callable[[str], int]) -> str:
 
 def _lower(kind: str) -> str:
     return kind.lower() if spelling.era() == 1 else snake_case(kind)
+
+
+def files() -> Any:
+    """Module that reads and writes the files of earlier eras."""
+    return importlib.import_module("keraunos.eras.files")
 
 
 def run_params(facts: Mapping[str, Any]) -> dict[str, Any]:

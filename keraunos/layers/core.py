@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
-from keraunos.core import registry
+from keraunos.core import code, registry
 from keraunos.core.evaluation import symbolic
 from keraunos.core.fields import Field, PositiveInt, Real, plain
 from keraunos.core.symbolic import Node, SymbolicTensor
@@ -17,7 +17,7 @@ from keraunos.layers.lora import Adaptable, Alpha, Rank
 from keraunos.utils import spelling
 from keraunos.utils.config import floatx
 from keraunos.utils.errors import ArgumentError, ShapeError, UnknownNameError
-from keraunos.utils.spelling import spelled
+from keraunos.utils.spelling import chosen, spelled
 from keraunos.utils.text import shape_text
 
 
@@ -249,9 +249,11 @@ Function = Annotated[Callable[..., Any], Field(_callable)]
 class Lambda(Layer):
     """Any function as a layer: ``function(inputs, **arguments)``.
 
-    The config holds the name of a function, never its code. So a model is
+    The config holds the name of a function, not its code. So a model is
     loaded with ``custom_objects={"name": function}``, and one with a Python
-    ``lambda`` cannot be saved. For a function with weights, write a Layer.
+    ``lambda`` cannot be saved. With Keras 1 or 2 chosen as the era, the config of a
+    ``lambda`` holds its code, as it did then; the program that wrote it finds its
+    function again, and any other refuses it. For a function with weights, write a Layer.
 
     Input shape:  any
     Output shape: what the function returns
@@ -301,6 +303,8 @@ class Lambda(Layer):
         if not callable(value):
             return plain(value)
         name = getattr(value, "__name__", "<lambda>")
+        if not name.isidentifier() and chosen() and hasattr(value, "__code__"):
+            return code.write(value)  # as earlier releases did; it is refused on loading, where this is another program
         if not name.isidentifier():
             raise ArgumentError(
                 f"{self.name}: its {argument} is a Python lambda, which has no name to save. Code is never written "
@@ -331,6 +335,9 @@ def _function_of(config: Any, argument: str) -> Any:
     if not isinstance(config, dict):
         return tuple(config) if isinstance(config, list) else config
     if config.get("class_name") != "function":
+        known = code.read(config)
+        if known is not None:
+            return known
         raise ArgumentError(
             f"Lambda: {argument} is stored as code ({config.get('class_name')}), and code from a file is never run. "
             "Make the model in Python and load only its weights."

@@ -17,7 +17,7 @@ from keraunos.models.summary import print_summary
 from keraunos.training.trainer import Trainer
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
-from keraunos.utils.spelling import spelled
+from keraunos.utils.spelling import provider, spelled
 from keraunos.utils.text import plural, shape_text, suggestion
 
 
@@ -290,8 +290,10 @@ class Model(Trainer, Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """Model of a config, with new weights."""
+        """Model of a config, with new weights; of a config of any era."""
         if cls is Model or "layers" in config:
+            earlier = provider().files().todays_arguments("Model", config)
+            config = config if earlier is None else earlier["config"]
             return configs.graph_from_config(cls, config, custom_objects)
         return super().from_config(config)
 
@@ -299,14 +301,16 @@ class Model(Trainer, Layer):
         """The architecture as JSON text."""
         return saving.to_json(self, **options)
 
+    @spelled
     def save(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
-        """Write the model, its weights and the optimizer's state to a ``.keras`` file."""
+        """Write the model, its weights and the optimizer's state to a ``.keras`` or ``.h5`` file."""
         saving.save_model(self, filepath, overwrite=overwrite, **options)
 
     def save_weights(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
         """Write the weights to an HDF5 file."""
         saving.save_weights(self, filepath, overwrite=overwrite, **options)
 
+    @spelled
     def load_weights(self, filepath: Any, skip_mismatch: bool = False, **options: Any) -> None:
         """Read the weights from an HDF5 file."""
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **options)

@@ -12,6 +12,7 @@ from keraunos.layers.layer import LAYERS, Layer
 from keraunos.models.model import Model
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ShapeError
+from keraunos.utils.spelling import provider
 from keraunos.utils.text import shape_text
 
 
@@ -170,7 +171,12 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """Sequential of a config, with new weights."""
+        """Sequential of a config, with new weights; of a config of any era."""
+        earlier = provider().files().todays_arguments("Sequential", config)
+        if earlier is not None:
+            if earlier["class_name"] != "Sequential":
+                return registry.deserialize(earlier, custom_objects)  # type: ignore[no-any-return]
+            config = earlier["config"]
         with registry.custom_object_scope(custom_objects or {}):
             layers = [registry.deserialize(item, table=None) for item in config["layers"]]
         model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from keraunos.core import registry
+from keraunos.core.code import trusting
 from keraunos.core.registry import (
     custom_object_scope,
     get_custom_objects,
@@ -26,10 +27,18 @@ from keraunos.core.registry import (
 from keraunos.core.registry import deserialize as deserialize_keras_object
 from keraunos.core.registry import serialize as serialize_keras_object
 from keraunos.saving.archive import MEMBERS, read_archive, read_bytes, write_archive
-from keraunos.saving.config import SPARE_ELEMENTS, bounded_allocation, check_config, parse_json, unknown_classes, walk
-from keraunos.saving.hdf5 import read_hdf5, write_hdf5
+from keraunos.saving.config import (
+    SPARE_ELEMENTS,
+    bounded_allocation,
+    check_config,
+    parse_json,
+    unknown_classes,
+    walk,
+)
+from keraunos.saving.hdf5 import Group, read_hdf5, write_hdf5
 from keraunos.saving.layouts import Plan, is_by_layer, objects, plan_by_layer, plan_state, save_by_layer, save_state
-from keraunos.utils import tree
+from keraunos.saving.whole import FORMAT, Facts, is_whole, pack_whole, plan_whole, read_config, todays_contents
+from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, ModelFileError
 from keraunos.utils.files import atomic_write
 
@@ -43,6 +52,7 @@ __all__ = [
     "inspect",
     "load_model",
     "load_weights",
+    "model_from_data",
     "model_from_json",
     "reduce_model",
     "register_keras_serializable",
@@ -54,21 +64,21 @@ __all__ = [
 
 CustomObjectScope = custom_object_scope
 PathLike = str | os.PathLike[str]
-# The release of Keras whose format is written.
-_FORMAT = "3.15.1"
 # Adam with averages keeps four arrays a weight; a file saved before training holds none of them.
 _ARRAYS_A_WEIGHT = 8
 
 
-def save_model(model: Any, filepath: PathLike, overwrite: bool = True, include_optimizer: bool = True) -> None:
-    """Write architecture, weights, compile arguments and optimizer state to a ``.keras`` file.
+def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    """Write architecture, weights, compile arguments and optimizer state to a file.
 
     The file takes the place of an older one only when it is complete, and real
-    Keras 3 reads it.
+    Keras 3 reads it. With Keras 1 or 2 chosen as the era, an HDF5 file is one that
+    Keras 2.2.4 reads.
 
     Args:
         model: A model.
-        filepath: Path that ends in ``.keras``.
+        filepath: Path that ends in ``.keras``, or in ``.h5`` or ``.hdf5`` (the format before it); or an open
+            ``h5py.File`` or ``h5py.Group``, which gets the content of an HDF5 file.
         overwrite: Whether an existing file may be replaced.
         include_optimizer: Whether to write the compile arguments and the optimizer's state.
 
@@ -82,26 +92,39 @@ def save_model(model: Any, filepath: PathLike, overwrite: bool = True, include_o
     >>> load_model(path).count_params()
     8
     """
-    path = _target(filepath, (".keras",), overwrite, "save_weights() writes .weights.h5 and .h5 files.")
-    content = _pack(model, include_optimizer)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+    if _is_open(filepath):
+        write_hdf5(filepath, _whole(model, include_optimizer))
+        return
+    path = _target(filepath, (".keras", ".h5", ".hdf5"), overwrite, "save_weights() writes .weights.h5 and .h5 files.")
+    if path is None:
+        return
+    if path.name.endswith(".keras"):
+        content = _pack(model, include_optimizer)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(content)
+    else:
+        folder = _whole(model, include_optimizer)
+        with atomic_write(path) as temporary:
+            write_hdf5(temporary, folder)
 
 
 def load_model(
-    filepath: PathLike,
+    filepath: Any,
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,  # noqa: A002
     safe_mode: bool = True,
 ) -> Any:
-    """Model of a ``.keras`` file, with its weights and, where it was compiled, its optimizer's state.
+    """Model of a file, with its weights and, where it was compiled, its optimizer's state.
+
+    A ``.keras`` archive of Keras 3, or an HDF5 file of any release since 1.0.
 
     Args:
-        filepath: Path of the file.
+        filepath: Path of the file; or an open ``h5py.File`` or ``h5py.Group``, or a binary stream.
         custom_objects: Your own classes and functions by name. The function of a
             Lambda layer that was saved as code is looked up under the layer's name.
         compile: Whether to compile the model as it was.
-        safe_mode: Accepted for Keras' sake: code in a file is not run with ``False`` either.
+        safe_mode: With ``False``, the Python code of Lambda layers in the file is run where no function was passed
+            for it. Such code can do all that you can, so ask for it only with files whose author you trust.
 
     Raises:
         ModelFileError: The file is missing, damaged, hostile, or names something unknown.
@@ -111,7 +134,9 @@ def load_model(
         ...
     keraunos.utils.errors.ModelFileError: there is no file none.keras. Check the path; the working folder is ...
     """
-    return _unpack(read_bytes(filepath), str(filepath), custom_objects, compile)
+    data, name, inner = _content(filepath)
+    with trusting(safe_mode is False):
+        return _unpack(data, name, custom_objects, compile, inner)
 
 
 def save_weights(model: Any, filepath: PathLike, overwrite: bool = True) -> None:
@@ -135,14 +160,20 @@ def save_weights(model: Any, filepath: PathLike, overwrite: bool = True) -> None
     ['layers/dense/vars/0', 'layers/dense/vars/1']
     """
     path = _target(filepath, (".h5", ".hdf5"), overwrite, "save() writes whole models to .keras files.")
+    if path is None:
+        return
     _require_built(model, "save")
-    folder = save_state(model) if path.name.endswith(".weights.h5") else save_by_layer(model)
+    facts = spelling.provider().files().facts() if spelling.chosen() else None
+    modern = path.name.endswith(".weights.h5") and facts is None
+    folder = save_state(model) if modern else save_by_layer(model, facts or Facts())
     with atomic_write(path) as temporary:
         write_hdf5(temporary, folder)
 
 
-def load_weights(model: Any, filepath: PathLike, skip_mismatch: bool = False, by_name: bool = False) -> None:
-    """Load weights into a model from HDF5 (either layout) or from a ``.keras`` file.
+def load_weights(
+    model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False, reshape: bool = False
+) -> None:
+    """Load weights into a model from HDF5 (either layout, of any release) or from a ``.keras`` file.
 
     Nothing changes unless every weight of the model has its counterpart of the
     same shape, ``skip_mismatch`` and ``by_name`` apart.
@@ -152,6 +183,8 @@ def load_weights(model: Any, filepath: PathLike, skip_mismatch: bool = False, by
         filepath: Path of the file.
         skip_mismatch: Whether to load what fits and warn about the rest.
         by_name: Whether to load only layers whose name is in the file, wherever they stand.
+        reshape: Whether the kernel of a convolution may be given the shape that the layer wants, where the file
+            holds as many numbers in another one.
 
     Raises:
         ModelFileError: The file is missing or damaged, or its weights do not fit.
@@ -167,15 +200,18 @@ def load_weights(model: Any, filepath: PathLike, skip_mismatch: bool = False, by
     True
     """
     _require_built(model, "load")
-    name, data = str(filepath), read_bytes(filepath)
+    data, name, place = _content(filepath)
     if data[:2] == b"PK":
         data, name = read_archive(data, name)["model.weights.h5"], f"{name}/model.weights.h5"
-    root = read_hdf5(data, name)
+    root = _group(read_hdf5(data, name), place, name)
     inner = root.group("model_weights")
     if inner is not None and is_by_layer(inner):
         root = inner
-    plan = plan_by_layer if is_by_layer(root) else plan_state
-    _assign(plan(model, root, name, skip_mismatch=skip_mismatch, by_name=by_name), name)
+    if is_by_layer(root):
+        options = {"skip_mismatch": skip_mismatch, "by_name": by_name, "reshape": reshape}
+        _assign(plan_by_layer(model, root, name, **options), name)
+    else:
+        _assign(plan_state(model, root, name, skip_mismatch=skip_mismatch, by_name=by_name), name)
 
 
 def to_json(model: Any, **options: Any) -> str:
@@ -190,15 +226,18 @@ def to_json(model: Any, **options: Any) -> str:
     >>> model_from_json(text).output_shape
     (None, 2)
     """
+    if spelling.chosen():
+        return _text(model, spelling.provider().files().architecture(model), **options)
     return _text(model, _config_of(model, False), **options)
 
 
-def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True) -> Any:
     """Model with the architecture of a JSON text, with fresh weights and not compiled.
 
     Args:
-        json_string: What ``to_json`` returned, here or in Keras 3.
+        json_string: What ``to_json`` returned, here or in any release of Keras since 1.0.
         custom_objects: Your own classes and functions by name.
+        safe_mode: As for ``load_model``.
 
     Raises:
         ModelFileError: The text is no config of a model, or names something unknown.
@@ -209,7 +248,25 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     keraunos.utils.errors.ModelFileError: the JSON text: the class 'system' of module 'os' is not built in, ...
     """
     name = "the JSON text"
-    return _build(parse_json(json_string, name), name, custom_objects, 1 << 30, compiled=False)
+    return model_from_data(parse_json(json_string, name), name, custom_objects, safe_mode)
+
+
+def model_from_data(
+    config: Any, name: str, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
+) -> Any:
+    """Model with the architecture of a config of any era, with fresh weights and not compiled.
+
+    Args:
+        config: Plain data; it is checked as that of a file.
+        name: What messages call it.
+        custom_objects, safe_mode: As for ``load_model``.
+    """
+    if isinstance(config, dict):
+        files = spelling.provider().files()
+        written = files.origin(config.get("keras_version"), config.get("backend"), config)
+        config = files.todays_model(config, written, name)
+    with trusting(safe_mode is False):
+        return _build(config, name, custom_objects, 1 << 30, compiled=False)
 
 
 def inspect(filepath: PathLike, verbose: bool = True) -> dict[str, Any]:
@@ -258,7 +315,11 @@ def reduce_model(model: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     values += tree.leaves(getattr(model, "_compile_arguments", None) or {})
     known = {id(member) for table in registry.TABLES.values() for member in table.members.values()}
     own: list[Any] = [*(type(item) for item in parts), *(type(value) for value in values), *filter(isfunction, values)]
-    own = [item for item in own if id(item) not in known and (isfunction(item) or hasattr(item, "get_config"))]
+    own = [
+        item
+        for item in own
+        if item.__name__.isidentifier() and id(item) not in known and (isfunction(item) or hasattr(item, "get_config"))
+    ]
     own = [item for item in own if not item.__module__.startswith("keraunos.")]
     return _restore, (_pack(model), {item.__name__: item for item in own})
 
@@ -270,7 +331,7 @@ def _pack(model: Any, include_optimizer: bool = True) -> bytes:
     weights, archive = io.BytesIO(), io.BytesIO()
     compiled = include_optimizer and getattr(model, "compiled", False)
     folder, config = save_state(model), _config_of(model, compiled)
-    metadata: dict[str, Any] = {"keras_version": _FORMAT, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
+    metadata: dict[str, Any] = {"keras_version": FORMAT, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
     if compiled:
         # Real Keras reads no more of this file than the version.
         metadata["keraunos"] = model.get_counters()
@@ -307,12 +368,30 @@ def _text(model: Any, config: Any, **options: Any) -> str:
         ) from None
 
 
-def _unpack(data: bytes, name: str, custom_objects: Mapping[str, Any] | None, compiled: bool) -> Any:
+def _whole(model: Any, include_optimizer: bool) -> Any:
+    """The content of an HDF5 file, in the form of the active era."""
+    _require_built(model, "save")
+    compiled = include_optimizer and getattr(model, "compiled", False)
+    if spelling.chosen():
+        return pack_whole(model, spelling.provider().files().contents(model, compiled))
+    optimizer = model.optimizer if compiled else None
+    return pack_whole(model, todays_contents(_config_of(model, compiled), optimizer))
+
+
+def _unpack(data: bytes, name: str, custom_objects: Mapping[str, Any] | None, compiled: bool, place: str = "") -> Any:
     if data[:8] == b"\x89HDF\r\n\x1a\n":
-        raise ModelFileError(
-            f"{name} is an HDF5 file, not a .keras archive. Build the model in Python and load its weights from the "
-            "file with load_weights()."
-        )
+        root = _group(read_hdf5(data, name), place, name)
+        if not is_whole(root):
+            raise ModelFileError(
+                f"{name} is an HDF5 file, not a .keras archive, and holds no model. Build the model in Python and load "
+                "its weights from the file with load_weights()."
+            )
+        config, written = read_config(root, name, compiled)
+        elements = sum(dataset.size for dataset in root.datasets())
+        allowed = _ARRAYS_A_WEIGHT * elements + SPARE_ELEMENTS
+        model = _build(config, name, custom_objects, allowed, compiled=compiled, era=written.era)
+        _assign(plan_whole(model, root, name, written), name)
+        return model
     members = read_archive(data, name)
     config = parse_json(members["config.json"], f"{name}/config.json")
     metadata = parse_json(members.get("metadata.json", b"{}"), f"{name}/metadata.json")
@@ -326,7 +405,16 @@ def _unpack(data: bytes, name: str, custom_objects: Mapping[str, Any] | None, co
     return model
 
 
-def _build(config: Any, name: str, custom_objects: Mapping[str, Any] | None, elements: int, *, compiled: bool) -> Any:
+def _build(
+    config: Any,
+    name: str,
+    custom_objects: Mapping[str, Any] | None,
+    elements: int,
+    *,
+    compiled: bool,
+    era: int | None = None,
+) -> Any:
+    """Model of a config; ``era`` says in whose sense names of losses and metrics are meant, if not in the active one's."""
     registry.fill_tables()
     custom_objects = dict(custom_objects or {})
     if isinstance(config, dict) and not compiled:
@@ -337,7 +425,7 @@ def _build(config: Any, name: str, custom_objects: Mapping[str, Any] | None, ele
         with bounded_allocation(elements, name), registry.shared_objects():
             model = registry.deserialize(config, custom_objects)
             if config.get("compile_config"):
-                with registry.custom_object_scope(custom_objects):
+                with registry.custom_object_scope(custom_objects), spelling.in_era(era or spelling.era()):
                     model.compile_from_config(config["compile_config"])
                     if model.optimizer is not None:
                         model.optimizer.build(model.trainable_variables)
@@ -372,8 +460,36 @@ def _restore(data: bytes, custom_objects: Mapping[str, Any]) -> Any:
 # --- paths and the report ----------------------------------------------------------------
 
 
-def _target(filepath: PathLike, endings: tuple[str, ...], overwrite: bool, advice: str) -> Path:
+def _is_open(filepath: Any) -> bool:
+    """Whether it is an open ``h5py.File`` or ``h5py.Group``, or such a file's look-alike."""
+    return hasattr(filepath, "create_dataset") and hasattr(filepath, "attrs")
+
+
+def _content(filepath: Any) -> tuple[bytes, str, str]:
+    """Bytes of a file, what messages call it, and the group in it that is meant."""
+    if _is_open(filepath):
+        filepath.file.flush()
+        return bytes(filepath.file.id.get_file_image()), str(filepath.file.filename), str(filepath.name)
+    if hasattr(filepath, "read") and not isinstance(filepath, (str, os.PathLike)):
+        content = filepath.read()
+        if not isinstance(content, bytes):
+            raise ModelFileError("the stream gives text; open the file in binary mode.")
+        return content, str(getattr(filepath, "name", "the stream")), ""
+    return read_bytes(filepath), str(filepath), ""
+
+
+def _group(root: Group, place: str, name: str) -> Group:
+    group = root.group(place)
+    if group is None:
+        raise ModelFileError(f"{name}: there is no group {place!r}.")
+    return group
+
+
+def _target(filepath: PathLike, endings: tuple[str, ...], overwrite: bool, advice: str) -> Path | None:
+    """The path, if it may be written; ``None`` where the user was asked and wants to keep what is there."""
     path = Path(filepath)
+    if spelling.chosen():
+        return path if overwrite or spelling.provider().files().may_replace(path) else None
     if not path.name.endswith(endings):
         raise ArgumentError(f"the path {str(path)!r} must end in {' or '.join(endings)}. {advice}")
     if path.exists() and not overwrite:

@@ -12,8 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from keraunos.core import registry
+import numpy as np
+
+from keraunos.core import code, registry
 from keraunos.core.variable import allocation_guard
+from keraunos.utils import spelling
 from keraunos.utils.errors import KeraunosError, ModelFileError
 
 MAX_BYTES = 1 << 24
@@ -90,21 +93,22 @@ def walk(value: Any) -> Iterator[tuple[int, str, Any]]:
             stack.extend((depth + 1, key, child) for child in item)
 
 
-def check_config(config: Any, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def check_config(config: Any, name: str, custom_objects: dict[str, Any] | None = None) -> Any:
     """The config with the caller's functions named in place of code; refused unless every class in it is known.
 
     Args:
         config: Parsed config of a model.
         name: What messages call the file.
         custom_objects: The caller's classes and functions. A Lambda layer whose
-            function was saved as code is given its function here, under the layer's name.
+            function was saved as code is given its function here, under the layer's name; where the caller
+            trusts the file, or wrote the code in this program, the function is entered here.
 
     Raises:
         ModelFileError: The config names code, an unknown class, or impossible sizes.
     """
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         raise ModelFileError(f"{name}: the config is not that of a model: it has no class_name.")
-    custom_objects = custom_objects or {}
+    custom_objects = {} if custom_objects is None else custom_objects
     config = _name_functions(config, name, custom_objects)
     with registry.custom_object_scope(custom_objects):
         for _, key, item in walk(config):
@@ -150,7 +154,7 @@ def bounded_allocation(elements: int, name: str) -> Iterator[None]:
         allocation_guard.reset(token)
 
 
-def _name_functions(config: Any, name: str, custom_objects: Mapping[str, Any]) -> Any:
+def _name_functions(config: Any, name: str, custom_objects: dict[str, Any]) -> Any:
     """A copy of the config in which the code of a Lambda layer is replaced by the caller's function."""
     if isinstance(config, list):
         return [_name_functions(item, name, custom_objects) for item in config]
@@ -158,20 +162,34 @@ def _name_functions(config: Any, name: str, custom_objects: Mapping[str, Any]) -
         return config
     config = {key: _name_functions(item, name, custom_objects) for key, item in config.items()}
     arguments = config.get("config")
-    if config.get("class_name") == "Lambda" and isinstance(arguments, dict):
+    if config.get("class_name") in _WITH_FUNCTIONS and isinstance(arguments, dict):
         layer = str(arguments.get("name"))
-        for key in ("function", "output_shape", "mask"):
+        for key in ("function", "output_shape", "mask", "mode", "output_mask"):
             if not _is_code(arguments.get(key), key):
                 continue
-            given = layer if key == "function" else f"{layer}/{key}"
+            given = layer if key in ("function", "mode") else f"{layer}/{key}"
             if given not in custom_objects:
-                raise ModelFileError(
-                    f"{name}: the Lambda layer {layer!r} was saved with its {key} as Python code, which Keraunos never "
-                    "runs from a file (safe_mode=False included). Pass the function: "
-                    f"custom_objects={{{given!r}: ...}}."
-                )
+                custom_objects[given] = _function(arguments[key], name, layer, key, given, custom_objects)
             arguments[key] = {"module": "builtins", "class_name": "function", "config": given}
     return config
+
+
+# Layers that take functions of the user's.
+_WITH_FUNCTIONS = ("Lambda", "Merge")
+
+
+def _function(value: Any, name: str, layer: str, key: str, given: str, names: Mapping[str, Any]) -> Any:
+    """Function of a config's code, if this program wrote it or the caller asks for code to be run."""
+    found = code.read(value)
+    if found is None and code.is_trusted():
+        found = code.run(value, {"np": np, **spelling.provider().files().names_in_code(), **names}, name)
+    if found is None:
+        raise ModelFileError(
+            f"{name}: the Lambda layer {layer!r} was saved with its {key} as Python code, which Keraunos never runs "
+            "from a file unless safe_mode=False asks for it; do that only where you trust its author. Or pass the "
+            f"function: custom_objects={{{given!r}: ...}}."
+        )
+    return found
 
 
 def _is_code(value: Any, key: str) -> bool:

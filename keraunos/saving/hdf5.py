@@ -22,6 +22,7 @@ from keraunos.utils.errors import ModelFileError
 MAX_OBJECTS = 200_000
 MAX_DEPTH = 100
 MAX_EXPANSION = 1000
+MAX_NAME = 1 << 16
 _UNDEFINED = 2**64 - 1
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _BLOCKED = {
@@ -121,9 +122,14 @@ class Folder(dict[str, Any]):
 
 
 def write_hdf5(target: Any, root: Folder) -> None:
-    """Write a Folder to a path or file object, laid out as h5py does by default."""
+    """Write a Folder to a path, a file object or an open group, laid out as h5py does by default."""
     import h5py
 
+    if isinstance(target, h5py.Group):
+        for name in target.keys() & root.keys():
+            del target[name]
+        _write_group(target, root)
+        return
     with h5py.File(target, "w") as file:
         _write_group(file, root)
 
@@ -292,7 +298,8 @@ class _Reader:
         """Names and addresses of a group's children."""
         if bytes(self.bytes_at(heap, 4)) != b"HEAP":
             self.damaged(f"the names of {name!r} are missing")
-        names = self.bytes_at(self.number(heap + 24, 8), self.number(heap + 8, 8))
+        names = bytes(self.bytes_at(self.number(heap + 24, 8), self.number(heap + 8, 8)))
+        self.spend(text=len(names))
         for leaf in self.tree(tree, 0, 0):
             if bytes(self.bytes_at(leaf[1], 4)) != b"SNOD":
                 self.damaged(f"a symbol table of {name!r} is missing")
@@ -300,10 +307,10 @@ class _Reader:
                 self.step()
                 entry = leaf[1] + 8 + 40 * index
                 offset, address, cached = self.number(entry, 8), self.number(entry + 8, 8), self.number(entry + 16, 4)
-                text = bytes(names[offset : offset + 1024]).split(b"\0", 1)
-                if offset >= len(names) or len(text) < 2:
+                end = names.find(b"\0", offset)
+                if end < 0 or end - offset > MAX_NAME:
                     self.damaged(f"a name in {name!r} runs out of its heap")
-                child = text[0].decode("utf-8")
+                child = names[offset:end].decode("utf-8")
                 if not child or "/" in child or child in (".", ".."):
                     self.fail(f"{name!r} has a child called {child!r}, which is no name.")
                 if cached == 2:

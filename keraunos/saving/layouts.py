@@ -16,11 +16,13 @@ from keraunos.core.registry import TABLES
 from keraunos.core.stateful import Stateful
 from keraunos.core.variable import Variable
 from keraunos.saving.hdf5 import Dataset, Folder, Group
+from keraunos.utils import spelling
 from keraunos.utils.errors import ModelFileError
 from keraunos.utils.text import plural, snake_case
 
 MAX_ATTRIBUTE = 64_512  # Bytes of an attribute in HDF5's object header; longer lists are cut into numbered parts.
-Plan = list[tuple[Variable, Dataset]]
+# Of each Variable, a dataset of its shape, or an array made of datasets: both have ``shape`` and ``read()``.
+Plan = list[tuple[Variable, Any]]
 
 
 # --- Keras 3: groups named by attribute, or by class and counter in a container ---------
@@ -171,11 +173,14 @@ def _settle(problems: list[str], name: str, skip_mismatch: bool) -> None:
         return
     more = f" There are {len(problems) - 1} more such places." if len(problems) > 1 else ""
     if skip_mismatch:
-        warnings.warn(f"{name}: {problems[0]}; it was left as it is.{more}", stacklevel=5)
+        warnings.warn(
+            f"{name}: Skipping loading of some weights due to mismatch: {problems[0]}; it was left as it is.{more}",
+            stacklevel=5,
+        )
         return
     raise ModelFileError(
-        f"{name}: {problems[0]}.{more} Nothing was loaded. Build the model as it was when saved, or pass "
-        "skip_mismatch=True to load what fits."
+        f"{name}: {problems[0]}.{more} Nothing was loaded, but the saved weights can be: build a model of their number "
+        "and shape, or pass skip_mismatch=True to load what fits."
     )
 
 
@@ -212,53 +217,96 @@ def _moved(node: Group | Dataset, name: str) -> Group | Dataset:
 # --- before Keras 3: groups named by layer, weights in the order of an attribute ---------
 
 
-def save_by_layer(model: Any) -> Folder:
-    """Weights of a model as Keras 1 and 2 lay them out: a group a layer, ``layer_names`` and ``weight_names``."""
-    root = Folder(attributes={"backend": "jax", "keras_version": "3.15.1"})
-    root.attributes.update(_text_lists("layer_names", [layer.name for layer in model.layers]))
-    groups = [(layer.name, _layer_weights(layer)) for layer in model.layers]
-    for name, variables in [*groups, ("top_level_model_weights", own_variables(model))]:
+def save_by_layer(model: Any, facts: Any) -> Folder:
+    """Weights of a model as Keras 1 and 2 lay them out: a group a layer, ``layer_names`` and ``weight_names``.
+
+    Args:
+        model: A built model.
+        facts: The writer: see ``whole.Facts``.
+    """
+    root = Folder(attributes={"backend": facts.backend, "keras_version": facts.version})
+    root.attributes.update(text_lists("layer_names", [layer.name for layer in model.layers]))
+    groups = [(layer.name, layer_weights(layer)) for layer in model.layers]
+    if facts.top_level:
+        groups.append(("top_level_model_weights", own_variables(model)))
+    for name, variables in groups:
         if name in root or name in (".", ".."):
             raise ModelFileError(
                 f"the layer name {name!r} cannot be used in an .h5 file; give each layer a name of its own."
             )
-        group = root[name] = Folder(attributes=_text_lists("weight_names", [variable.path for variable in variables]))
-        for variable in variables:
-            folder, _, last = variable.path.rpartition("/")
+        names = [f"{path}{facts.suffix}" for path in numbered(variable.path for variable in variables)]
+        group = root[name] = Folder(attributes=text_lists("weight_names", names))
+        for path, variable in zip(names, variables, strict=True):
+            folder, _, last = path.rpartition("/")
             group.folder(folder)[last] = variable.numpy()
     return root
 
 
-def plan_by_layer(model: Any, root: Group, name: str, *, skip_mismatch: bool = False, by_name: bool = False) -> Plan:
-    """The Variables of a model and their datasets in a file of the layout before Keras 3."""
+def plan_by_layer(
+    model: Any,
+    root: Group,
+    name: str,
+    *,
+    skip_mismatch: bool = False,
+    by_name: bool = False,
+    reshape: bool = False,
+    written: Any = None,
+    own_names: bool = False,
+) -> Plan:
+    """The Variables of a model and their arrays in a file of the layout before Keras 3.
+
+    Args:
+        model, root, name, skip_mismatch, by_name: As for ``plan_state``.
+        reshape: Whether a kernel of convolution with as many numbers may get another shape.
+        written: Who wrote the file, where that is known from elsewhere.
+        own_names: Whether the model was made from the file's own config, so that equal names mean equal layers.
+    """
+    files = spelling.provider().files()
+    if written is None:
+        written = files.origin(root.attributes.get("keras_version"), root.attributes.get("backend"))
     plan: Plan = []
     problems: list[str] = []
-    stored = {layer: _layer_datasets(root, layer, name) for layer in _text_list(root, "layer_names", name)}
-    layers = [layer for layer in model.layers if _layer_weights(layer)]
-    filled = {layer: datasets for layer, datasets in stored.items() if datasets}
-    if by_name:
-        matched = [(layer, filled[layer.name]) for layer in layers if layer.name in filled]
-    elif len(filled) == len(layers):
-        matched = list(zip(layers, filled.values(), strict=True))
-    else:
-        raise ModelFileError(
-            f"{name}: the file holds weights for {plural(len(filled), 'layer')}, but the model has {len(layers)} with "
-            "weights. Build the model as it was when saved, or pass by_name=True to load the layers of equal name."
-        )
-    pairs = [(layer, _layer_weights(layer), datasets) for layer, datasets in matched]
+    pairs = [
+        (layer, layer_weights(layer), arrays)
+        for layer, arrays in stored_layers(model, root, name, by_name=by_name, own_names=own_names)
+    ]
     if "top_level_model_weights" in root.children:
-        pairs.append((model, own_variables(model), _layer_datasets(root, "top_level_model_weights", name)))
-    for layer, variables, datasets in pairs:
-        if len(variables) != len(datasets):
-            problems.append(_count_problem(layer, variables, len(datasets)))
+        pairs.append((model, own_variables(model), stored_arrays(root, "top_level_model_weights", name)))
+    names = [weight for _, _, arrays in pairs for weight, _ in arrays]
+    written = files.backend_of(written, names)
+    for layer, variables, named in pairs:
+        arrays = [array for _, array in named]
+        if written.era != spelling.MODERN:
+            arrays = files.todays_arrays(layer, variables, arrays, written, reshape)
+        if len(variables) != len(arrays):
+            expects = f"expects {plural(len(variables), 'weight')}"
+            problems.append(f"the layer {layer.name!r} {expects}, but the saved file holds {len(arrays)} for it")
             continue
-        for variable, dataset in zip(variables, datasets, strict=True):
-            if variable.shape == dataset.shape:
-                plan.append((variable, dataset))
+        for variable, array in zip(variables, arrays, strict=True):
+            if tuple(variable.shape) == tuple(array.shape):
+                plan.append((variable, array))
             else:
-                problems.append(_shape_problem(layer, variable, dataset))
+                problems.append(_shape_problem(layer, variable, array))
     _settle(problems, name, skip_mismatch)
     return plan
+
+
+def stored_layers(
+    model: Any, root: Group, name: str, *, by_name: bool = False, own_names: bool = False
+) -> list[tuple[Any, list[tuple[str, Dataset]]]]:
+    """Layers of a model that have weights, each with the names and arrays that a file has for it."""
+    stored = {layer: stored_arrays(root, layer, name) for layer in _text_list(root, "layer_names", name)}
+    filled = {layer: arrays for layer, arrays in stored.items() if arrays}
+    layers = [layer for layer in model.layers if layer_weights(layer)]
+    if by_name or (own_names and {layer.name for layer in layers} == set(filled)):
+        return [(layer, filled[layer.name]) for layer in layers if layer.name in filled]
+    if len(filled) != len(layers):
+        raise ModelFileError(
+            f"{name}: the file holds weights for {plural(len(filled), 'layer')}, but the model has {len(layers)} with "
+            f"weights; one cannot load {len(filled)} layers into {len(layers)} layers. Build the model as it was when "
+            "saved, or pass by_name=True to load the layers of equal name."
+        )
+    return list(zip(layers, filled.values(), strict=True))
 
 
 def is_by_layer(root: Group) -> bool:
@@ -266,38 +314,51 @@ def is_by_layer(root: Group) -> bool:
     return "layer_names" in root.attributes or "layer_names0" in root.attributes
 
 
-def _layer_weights(layer: Any) -> list[Variable]:
+def layer_weights(layer: Any) -> list[Variable]:
+    """Weights of a layer in the order of this layout: trainable ones, then the others."""
     return [v for v in (*layer.trainable_variables, *layer.non_trainable_variables) if v.saved]
 
 
-def _layer_datasets(root: Group, layer: str, name: str) -> list[Dataset]:
-    group = root.children.get(layer)
+def stored_arrays(root: Group, layer: str, name: str) -> list[tuple[str, Dataset]]:
+    """Names and arrays of a layer's group; of the root itself for an empty name."""
+    group = root.children.get(layer) if layer else root
     if not isinstance(group, Group):
         raise ModelFileError(f"{name}: the file lists the layer {layer!r} but has no group for it; it is damaged.")
-    datasets = []
+    arrays = []
     for weight in _text_list(group, "weight_names", name):
         dataset = group.dataset(weight)
         if dataset is None:
             raise ModelFileError(
                 f"{name}: the weight {weight!r} of the layer {layer!r} is missing; the file is damaged."
             )
-        datasets.append(dataset)
-    return datasets
+        arrays.append((weight, dataset))
+    return arrays
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """The names, those that are there already with a number behind."""
+    taken: dict[str, None] = {}
+    for name in names:
+        free = (f"{name}_{number}" for number in count(1))
+        taken[name if name not in taken else next(other for other in free if other not in taken)] = None
+    return list(taken)
 
 
 def _text_list(group: Group, key: str, name: str) -> list[str]:
-    numbered = takewhile(group.attributes.__contains__, (f"{key}{index}" for index in count()))
-    parts = [group.attributes[part] for part in ([key] if key in group.attributes else numbered)]
+    parts_of_it = takewhile(group.attributes.__contains__, (f"{key}{index}" for index in count()))
+    parts = [group.attributes[part] for part in ([key] if key in group.attributes else parts_of_it)]
     texts = [text for part in parts for text in (part if isinstance(part, list) else [part])]
     if not all(isinstance(text, str) for text in texts):
         raise ModelFileError(f"{name}: the attribute {key} of {group.name or 'the file'!r} is not a list of names.")
     return texts
 
 
-def _text_lists(key: str, texts: Iterable[str]) -> dict[str, Any]:
+def text_lists(key: str, texts: Iterable[str]) -> dict[str, Any]:
     """An attribute that holds texts, or numbered parts of it where it would be too long for HDF5."""
     array = np.array([text.encode("utf-8") for text in texts])
     if array.nbytes <= MAX_ATTRIBUTE:
         return {key: array}
-    parts = -(-array.nbytes // MAX_ATTRIBUTE) + 1
-    return {f"{key}{index}": part for index, part in enumerate(np.array_split(array, parts))}
+    rows = MAX_ATTRIBUTE // array.itemsize
+    if not rows:
+        raise ModelFileError(f"a name of {array.itemsize} bytes cannot stand in an HDF5 file; {MAX_ATTRIBUTE} can.")
+    return {f"{key}{index}": array[start : start + rows] for index, start in enumerate(range(0, len(array), rows))}

@@ -27,6 +27,7 @@ _logger = logging.getLogger("keraunos.eras")
 _provider: list[str] = []
 _era = [MODERN]
 _said: set[str] = set()
+_quiet = [False]
 
 
 class Provider(Protocol):
@@ -110,6 +111,13 @@ class Provider(Protocol):
     def run_params(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """What a callback learns about a run."""
 
+    def files(self) -> Any:
+        """Module that translates what earlier eras wrote into files, and writes as the active one did.
+
+        Its functions: ``origin``, ``todays_model``, ``todays_compile``, ``todays_arrays``, ``todays_state`` and
+        ``backend_of`` to read; ``facts``, ``contents``, ``architecture`` and ``may_replace`` to write.
+        """
+
 
 def provide(module: str) -> None:
     """Name the module that is the provider; it is imported when it is first needed."""
@@ -167,9 +175,24 @@ def shown(name: str) -> str:
     return provider().metric_name(name, None) if chosen() else name
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Say and remember no notes inside a ``with`` block: a file's spelling is not the user's."""
+    before, _quiet[0] = _quiet[0], True
+    try:
+        yield
+    finally:
+        _quiet[0] = before
+
+
+def is_quiet() -> bool:
+    """Whether notes are neither said nor remembered."""
+    return _quiet[0]
+
+
 def note(text: str) -> None:
     """Tell the user something once, in one line; ``KERAUNOS_NOTES=0`` or the logger's level silences it."""
-    if text not in _said:
+    if text not in _said and not _quiet[0]:
         _said.add(text)
         if os.environ.get("KERAUNOS_NOTES", "1") != "0":
             _logger.warning("keraunos: %s", text)

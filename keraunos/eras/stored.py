@@ -1,0 +1,295 @@
+"""Arrays in files of earlier generations of Keras, and what our weights and optimizer slots are of them.
+
+An array of ours may be made of several (the gates of Keras 1), turned (its
+kernels with channels first) or mirrored (Theano convolved, where everybody else
+correlates). Nothing is read to find that out: an array that is not there yet has
+a shape and ``read()``, as a dataset of a file has.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from keraunos.core.stateful import Stateful
+from keraunos.eras.configs import Origin
+
+__all__ = ["Made", "Stored", "backend_of", "todays_arrays", "todays_state"]
+
+
+class Stored(Protocol):
+    """An array in a file, or one that is made of such."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+
+    def read(self) -> Any:
+        """Its numbers."""
+
+
+class Made(NamedTuple):
+    """An array made of others when it is read."""
+
+    shape: tuple[int, ...]
+    parts: Sequence[Stored]
+    make: Callable[..., Any]
+
+    def read(self) -> Any:
+        """The numbers."""
+        return self.make(*(part.read() for part in self.parts))
+
+
+def _joined(parts: Sequence[Stored]) -> Stored:
+    """Side by side along the last axis."""
+    shape = (*parts[0].shape[:-1], sum(part.shape[-1] for part in parts))
+    return Made(shape, parts, lambda *arrays: np.concatenate(arrays, -1))
+
+
+def _turned(part: Stored, order: Sequence[int]) -> Stored:
+    return Made(tuple(part.shape[axis] for axis in order), [part], lambda array: array.transpose(order))
+
+
+def _mirrored(part: Stored) -> Stored:
+    """A kernel whose spatial axes, all but the last two, run backward."""
+    backward = (slice(None, None, -1),) * (len(part.shape) - 2)
+    return Made(part.shape, [part], lambda array: array[backward])
+
+
+def _reshaped(part: Stored, shape: tuple[int, ...]) -> Stored:
+    return Made(shape, [part], lambda array: array.reshape(shape))
+
+
+# Gates of Keras 1, each with its own arrays, in today's order. It stored i, c, f, o and z, r, h.
+_GATES = {
+    **dict.fromkeys(("LSTM", "LSTMCell", "ConvLSTM2D", "ConvLSTM2DCell"), (0, 2, 1, 3)),
+    **dict.fromkeys(("GRU", "GRUCell"), (0, 1, 2)),
+}
+# Layers whose kernels Theano mirrored.
+_CONVOLVED = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D", "ConvLSTM2DCell")
+
+
+def backend_of(written: Origin, names: Sequence[str]) -> Origin:
+    """Who wrote a file, told from the names of its weights where it does not say: TensorFlow's end in ``:0``.
+
+    >>> backend_of(Origin(1), ["dense_1_W", "dense_1_b"]).backend
+    'theano'
+    """
+    if written.backend or not names:
+        return written
+    return written._replace(backend="tensorflow" if any(name.endswith(":0") for name in names) else "theano")
+
+
+def todays_arrays(
+    layer: Any, variables: Sequence[Any], stored: Sequence[Any], written: Origin, reshape: bool = False
+) -> list[Any]:
+    """What the file holds for the given weights of a layer, in our order and layout.
+
+    Args:
+        layer: A layer, or a model used as one.
+        variables: Its weights in the file's order: trainable ones, then the others.
+        stored: The file's arrays for it.
+        written: Who wrote them.
+        reshape: Whether a kernel of as many numbers may get another shape.
+    """
+    made: list[Any] = []
+    rest = list(stored)
+    for owner, own in _by_owner(layer, variables):
+        count = _arrays_of(owner, own, rest, written)
+        taken, rest = rest[:count], rest[count:]
+        arrays = _converted(owner, own, taken, written) if len(taken) == count else taken
+        if reshape and arrays and own and _is_kernel(owner) and math.prod(arrays[0].shape) == math.prod(own[0].shape):
+            arrays = [_reshaped(arrays[0], tuple(own[0].shape)), *arrays[1:]]
+        made += arrays
+    return [*made, *rest]
+
+
+def _by_owner(layer: Any, variables: Sequence[Any]) -> list[tuple[Any, list[Any]]]:
+    """The weights in runs of one innermost layer each."""
+    owners: dict[int, Any] = {}
+    stack, seen = [layer], set()
+    while stack:
+        item = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        for _, part in item.parts():
+            if isinstance(part, Stateful):
+                stack.append(part)
+            else:
+                owners.setdefault(id(part), item)
+    runs = groupby(variables, lambda variable: id(owners.get(id(variable), layer)))
+    return [(owners.get(id(own[0]), layer), own) for own in (list(run) for _, run in runs)]
+
+
+def _arrays_of(owner: Any, own: Sequence[Any], rest: Sequence[Any], written: Origin) -> int:
+    """How many arrays of the file the weights of one layer take."""
+    gates = _GATES.get(type(owner).__name__)
+    if written.era == 1 and gates and rest and own and rest[0].shape[-1:] != tuple(own[0].shape[-1:]):
+        return len(gates) * len(own)
+    return len(own)
+
+
+def _is_kernel(owner: Any) -> bool:
+    return type(owner).__name__ in _CONVOLVED
+
+
+def _converted(owner: Any, own: Sequence[Any], stored: Sequence[Any], written: Origin) -> list[Any]:
+    kind = type(owner).__name__
+    arrays = list(stored)
+    if len(arrays) > len(own):
+        gates = _GATES[kind]
+        arrays = [_joined([arrays[len(own) * gate + part] for gate in gates]) for part in range(len(own))]
+    if not arrays or not own:
+        return arrays
+    kernels = 2 if kind.startswith("ConvLSTM2D") else 1
+    first = getattr(owner, "data_format", None) == "channels_first"
+    for place in range(min(kernels, len(arrays)) if _is_kernel(owner) else 0):
+        if arrays[place].shape and len(own[place].shape) > 2:
+            # A layer that convolves as Theano did takes its kernels as they are.
+            mirrored = (written.backend == "theano") != bool(getattr(owner, "flipped", False))
+            arrays[place] = _kernel(kind, arrays[place], tuple(own[place].shape), first, written.era, mirrored)
+    if written.era == 1 and kind.startswith("SeparableConv2D") and first:
+        arrays[:2] = [_turned(array, (2, 3, 1, 0)) if len(array.shape) == 4 else array for array in arrays[:2]]
+    if kind in ("LSTM", "GRU", "LSTMCell", "GRUCell") and len(arrays) == 3:
+        arrays = _from_fused(kind, own, arrays)
+    return arrays
+
+
+def _kernel(kind: str, kernel: Any, shape: tuple[int, ...], first: bool, era: int, mirrored: bool) -> Any:
+    """A kernel of convolution as (spatial axes, inputs, outputs)."""
+    rank = len(kernel.shape)
+    if era == 1:
+        if kind == "Conv1D" and rank == 4:
+            if kernel.shape[1] != 1 or (kernel.shape[3] == 1 and kernel.shape[0] == shape[2] != kernel.shape[3]):
+                kernel = _turned(kernel, (2, 3, 1, 0))  # before 1.1: (filters, inputs, length, 1)
+            kernel = _reshaped(kernel, (kernel.shape[0], *kernel.shape[2:]))
+        elif kind == "Conv2DTranspose" and rank == 4:
+            kernel = _turned(kernel, (2, 3, 0, 1) if first else (0, 1, 3, 2))
+        elif first and rank > 3:
+            kernel = _turned(kernel, (*range(2, rank), 1, 0))
+    if mirrored:
+        kernel = _mirrored(kernel)
+    if kernel.shape != shape and len(kernel.shape) == 4 and tuple(kernel.shape[axis] for axis in (3, 2, 0, 1)) == shape:
+        kernel = _turned(kernel, (3, 2, 0, 1))
+    return kernel
+
+
+def _from_fused(kind: str, own: Sequence[Any], arrays: list[Any]) -> list[Any]:
+    """Weights of a layer that ran on a GPU's own recurrence (``CuDNNLSTM``, ``CuDNNGRU``) as those of today's.
+
+    It kept the kernel of each gate as its transpose, laid out by columns, and two biases.
+    """
+    gates = 4 if kind.startswith("LSTM") else 3
+    units = arrays[1].shape[0] if arrays[1].shape else 0
+    if arrays[2].shape != (2 * gates * units,) or not units or len(arrays[0].shape) != 2:
+        return arrays
+
+    def input_kernels(array: Any) -> Any:
+        return np.hstack([part.T.reshape(part.shape, order="F") for part in np.hsplit(array, gates)])
+
+    def recurrent_kernels(array: Any) -> Any:
+        return np.hstack([part.T for part in np.hsplit(array, gates)])
+
+    bias = tuple(own[2].shape)
+    summed = bias == (gates * units,)
+    return [
+        Made(arrays[0].shape, arrays[:1], input_kernels),
+        Made(arrays[1].shape, arrays[1:2], recurrent_kernels),
+        Made(bias, arrays[2:], lambda array: array.reshape(2, -1).sum(0) if summed else array.reshape(2, -1)),
+    ]
+
+
+# --- optimizers ---------------------------------------------------------------------------
+
+# The slots of an optimizer in the order in which eras 1 and 2 stored them, all weights of one slot side by side, and
+# whether the number of updates came first.
+SLOTS: Mapping[str, tuple[bool, tuple[str, ...]]] = {
+    "SGD": (True, ("momentum",)),
+    "RMSprop": (False, ("velocity",)),
+    "Adagrad": (False, ("accumulator",)),
+    "Adadelta": (False, ("accumulated_grad", "accumulated_delta_var")),
+    "Adam": (True, ("momentum", "velocity", "velocity_hat")),
+    "Adamax": (True, ("momentum", "norm")),
+    "Nadam": (True, ("momentum", "velocity")),
+}
+
+
+def todays_state(
+    model: Any, layers: Sequence[tuple[Any, Sequence[tuple[str, Any]]]], stored: Sequence[Any], written: Origin
+) -> list[tuple[Any, Any]] | None:
+    """The state of a model's optimizer, each Variable with what the file holds for it; ``None`` where they do not fit.
+
+    Args:
+        model: The compiled model, whose optimizer is built.
+        layers: Layers with weights, and the names and arrays that the file has for each.
+        stored: The optimizer's arrays in the file's order.
+        written: Who wrote them.
+    """
+    optimizer = model.optimizer
+    counted, slots = SLOTS.get(type(optimizer).__name__, (True, ()))
+    written = backend_of(written, [name for _, named in layers for name, _ in named])
+    trained = [[variable for variable in layer.trainable_variables if variable.saved] for layer, _ in layers]
+    named = [
+        [name for name, _ in own[: _count(layer, variables, [array for _, array in own], written)]]
+        for (layer, own), variables in zip(layers, trained, strict=True)
+    ]
+    names = [name for own in named for name in own]
+    rest = list(stored)
+    pairs: list[tuple[Any, Any]] = []
+    if counted or written.merged:
+        if not rest or rest[0].shape != ():
+            return None
+        pairs.append((optimizer.variables[0], _whole(rest.pop(0))))
+    # Keras 1 handed the weights to the optimizer sorted by name.
+    order = sorted(range(len(names)), key=names.__getitem__) if written.era == 1 else range(len(names))
+    for slot in slots:
+        arrays, rest = rest[: len(names)], rest[len(names) :]
+        if slot not in optimizer.slots:
+            continue
+        if len(arrays) != len(names):
+            return None
+        by_place = [array for _, array in sorted(zip(order, arrays, strict=True), key=lambda pair: pair[0])]
+        for (layer, _), own, variables in zip(layers, named, trained, strict=True):
+            mine, by_place = by_place[: len(own)], by_place[len(own) :]
+            made = todays_arrays(layer, variables, mine, written)
+            if len(made) != len(variables):
+                return None
+            pairs += [(optimizer.slots[slot][variable], array) for variable, array in zip(variables, made, strict=True)]
+    pairs += _products(optimizer, pairs)
+    fitting = all(tuple(array.shape) == tuple(variable.shape) for variable, array in pairs)
+    return pairs if fitting else None
+
+
+def _count(layer: Any, variables: Sequence[Any], stored: Sequence[Any], written: Origin) -> int:
+    """How many of a layer's arrays in the file make the given weights, the first it has."""
+    rest = list(stored)
+    for owner, own in _by_owner(layer, variables):
+        rest = rest[_arrays_of(owner, own, rest, written) :]
+    return len(stored) - len(rest)
+
+
+def _whole(count: Any) -> Made:
+    """The number of updates, which era 1 kept as a real number."""
+    return Made((), [count], lambda value: np.clip(np.nan_to_num(np.rint(value)), 0, 2**31 - 1).astype(np.int32))
+
+
+def _products(optimizer: Any, pairs: Sequence[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """Nadam's product of momenta, which no file holds: it follows from the number of updates."""
+    holder = optimizer.scalars.get("momentum_product")
+    if holder is None or not pairs:
+        return
+
+    def product(count: Any) -> Any:
+        steps = np.arange(1, min(int(count), 100_000) + 1, dtype=np.float64)
+        return np.float32(np.prod(momentum(optimizer, steps)))
+
+    yield holder, Made((), [pairs[0][1]], product)
+
+
+def momentum(optimizer: Any, steps: Any) -> Any:
+    """Nadam's momentum at each step, from 1."""
+    decay = getattr(optimizer, "schedule_decay", 0.004)
+    return optimizer.beta_1 * (1.0 - 0.5 * 0.96 ** (steps * decay))
