@@ -118,7 +118,7 @@ def todays_model(config: Any, written: Origin, name: str = "the config") -> Any:
     with spelling.in_era(written.era), spelling.quiet():
         try:
             return _layer(config, written)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except Exception as error:
             said = str(error) if isinstance(error, KeraunosError) else f"{type(error).__name__} {error}"
             raise ModelFileError(
                 f"{name}: a model cannot be made, since it has not the form that Keras {written.era} wrote ({said})."
@@ -132,6 +132,15 @@ def todays_compile(training: Any, written: Origin) -> dict[str, Any] | None:
     """
     if not isinstance(training, Mapping) or not isinstance(training.get("optimizer_config"), Mapping):
         return None
+    try:
+        return _compiled(training, written)
+    except Exception as error:
+        raise ModelFileError(
+            f"the training_config has not the form that Keras {written.era} wrote ({error})."
+        ) from None
+
+
+def _compiled(training: Any, written: Origin) -> dict[str, Any]:
     known = {
         name: training[name] for name in ("loss", "metrics", "loss_weights", "weighted_metrics") if name in training
     }
@@ -180,7 +189,27 @@ def _simple(name: Any, config: dict[str, Any], written: Origin) -> dict[str, Any
             config[key] = _layer(value, written)
         elif key == "cells" and isinstance(value, list):
             config[key] = [_layer(cell, written) for cell in value]
-    return _described(cls.__name__, _spelled(cls, config), "keras.layers")
+    padding = config.get("padding", config.get("border_mode"))
+    spelled = _spelled(cls, config)
+    if "flipped" in _arguments(cls):
+        # Kernels are turned when they are read, whichever engine Keras is asked to behave like.
+        spelled["flipped"] = written.backend == "theano" and cls.__name__.startswith("ConvLSTM")
+    if padding == "same" and "padding" in spelled:
+        spelled["padding"] = "half" if written.backend == "theano" and _is_centred(spelled) else "same"
+    return _described(cls.__name__, spelled, "keras.layers")
+
+
+def _is_centred(arguments: Mapping[str, Any]) -> bool:
+    """Whether Theano, which put half of a window before the data, padded otherwise than others do."""
+    window, steps = (
+        [item for name in names for item in _flat(arguments.get(name))]
+        for names in (("kernel_size", "pool_size"), ("strides",))
+    )
+    return any(size % 2 == 0 for size in window) or any(step != 1 for step in steps)
+
+
+def _flat(value: Any) -> list[int]:
+    return [item for item in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(item, int)]
 
 
 def _described(name: str, config: Any, module: str) -> dict[str, Any]:
@@ -343,7 +372,7 @@ def _graph(config: Any, written: Origin) -> dict[str, Any]:
     inputs, outputs = (
         [[name, call - own[name] + extra[name], index] for name, call, index in places] for places in ends
     )
-    made = {"layers": layers, "input_layers": inputs, "output_layers": outputs}
+    made = {"layers": layers, "input_layers": _bare(inputs), "output_layers": _bare(outputs)}
     return {**made, **{key: config[key] for key in ("name", "trainable") if config.get(key) is not None}}
 
 
@@ -352,6 +381,11 @@ def _places(places: Any) -> list[Any]:
     if isinstance(places, Mapping):
         places = list(places.values())
     return [places] if places and isinstance(places[0], str) else list(places)
+
+
+def _bare(places: list[Any]) -> Any:
+    """One place alone: a list of one meant the same then, and means a list today."""
+    return places[0] if len(places) == 1 else places
 
 
 def _inputs(node: Any, names: Collection[str]) -> list[Any]:
@@ -407,7 +441,7 @@ def _branches(entries: list[dict[str, Any]], name: Any, written: Origin) -> dict
             inner = _branches(steps, None, written)
             layers += inner["layers"]
             inputs += inner["input_layers"]
-            ends.append(inner["output_layers"][0][0])
+            ends.append(inner["output_layers"][0])
             continue
         shape = _shape_of(steps[0])
         source = f"{steps[0]['config'].get('name') if isinstance(steps[0]['config'], Mapping) else 'branch'}_input"
@@ -424,7 +458,7 @@ def _branches(entries: list[dict[str, Any]], name: Any, written: Origin) -> dict
     return {
         "layers": layers,
         "input_layers": inputs,
-        "output_layers": [[last, 0, 0]],
+        "output_layers": [last, 0, 0],
         **({"name": name} if name else {}),
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 from keraunos import saving
 from keraunos.eras import written as release
 from keraunos.eras.configs import origin, todays_compile, todays_model
-from keraunos.eras.stored import Made, backend_of, todays_arrays, todays_state
+from keraunos.eras.stored import Made, backend_of, earlier_arrays, todays_arrays, todays_state
 from keraunos.eras.yaml import read_yaml
 from keraunos.saving.layouts import layer_weights
 from keraunos.saving.whole import Contents, Facts
@@ -42,7 +42,7 @@ architecture = release.architecture
 
 def facts() -> Facts:
     """What a file of the active era says of its writer: it can be read by Keras 2.2.4."""
-    return Facts(release.VERSION, release.BACKEND, ":0", False)
+    return Facts(release.VERSION, release.BACKEND, ":0", False, earlier_arrays)
 
 
 def contents(model: Any, compiled: bool) -> Contents:

@@ -11,7 +11,7 @@ import numpy as np
 
 from keraunos import activations
 from keraunos.backend import K
-from keraunos.core import registry
+from keraunos.core import code, registry
 from keraunos.core.fields import Field, PositiveInt, Real
 from keraunos.core.symbolic import SymbolicTensor, is_symbolic
 from keraunos.core.variable import Variable
@@ -21,7 +21,7 @@ from keraunos.layers.core import Dense, Lambda
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 from keraunos.layers.merging import Concatenate, Dot, _like
 from keraunos.layers.recurrent import CellLayer, GRUCell, LSTMCell
-from keraunos.utils import tree
+from keraunos.utils import spelling, tree
 from keraunos.utils.config import epsilon
 from keraunos.utils.errors import ArgumentError, ShapeError, UsageError
 from keraunos.utils.spelling import spelled
@@ -272,6 +272,8 @@ class Merge(Layer):
     def _written(self, argument: str, value: Any) -> Any:
         if not callable(value):
             return value
+        if spelling.chosen() and hasattr(value, "__code__"):
+            return code.write(value)
         if not value.__name__.isidentifier():
             raise ArgumentError(
                 f"{self.name}: its {argument} is a Python lambda, which has no name to save. Code is never written "

@@ -6,6 +6,7 @@ correlates). Nothing is read to find that out: an array that is not there yet ha
 a shape and ``read()``, as a dataset of a file has.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -16,7 +17,7 @@ import numpy as np
 from keraunos.core.stateful import Stateful
 from keraunos.eras.configs import Origin
 
-__all__ = ["Made", "Stored", "backend_of", "todays_arrays", "todays_state"]
+__all__ = ["Made", "Stored", "backend_of", "earlier_arrays", "todays_arrays", "todays_state"]
 
 
 class Stored(Protocol):
@@ -153,8 +154,8 @@ def _converted(owner: Any, own: Sequence[Any], stored: Sequence[Any], written: O
             arrays[place] = _kernel(kind, arrays[place], tuple(own[place].shape), first, written.era, mirrored)
     if written.era == 1 and kind.startswith("SeparableConv2D") and first:
         arrays[:2] = [_turned(array, (2, 3, 1, 0)) if len(array.shape) == 4 else array for array in arrays[:2]]
-    if kind in ("LSTM", "GRU", "LSTMCell", "GRUCell") and len(arrays) == 3:
-        arrays = _from_fused(kind, own, arrays)
+    if kind in _RECURRENT and len(arrays) == 3:
+        arrays = _from_fused(_RECURRENT[kind], own, arrays)
     return arrays
 
 
@@ -177,29 +178,56 @@ def _kernel(kind: str, kernel: Any, shape: tuple[int, ...], first: bool, era: in
     return kernel
 
 
-def _from_fused(kind: str, own: Sequence[Any], arrays: list[Any]) -> list[Any]:
-    """Weights of a layer that ran on a GPU's own recurrence (``CuDNNLSTM``, ``CuDNNGRU``) as those of today's.
+# Layers that a GPU's own recurrence had twins of, and their gates.
+_RECURRENT = {
+    **dict.fromkeys(("LSTM", "LSTMCell", "CuDNNLSTM", "CuDNNLSTMCell"), 4),
+    **dict.fromkeys(("GRU", "GRUCell", "CuDNNGRU", "CuDNNGRUCell"), 3),
+}
 
-    It kept the kernel of each gate as its transpose, laid out by columns, and two biases.
+
+def _from_fused(gates: int, own: Sequence[Any], arrays: list[Any]) -> list[Any]:
+    """Weights of a recurrence with two biases, as a GPU's own was stored, for the layer that takes them.
+
+    Such a file has the kernel of each gate transposed, and laid out by columns.
     """
-    gates = 4 if kind.startswith("LSTM") else 3
     units = arrays[1].shape[0] if arrays[1].shape else 0
-    if arrays[2].shape != (2 * gates * units,) or not units or len(arrays[0].shape) != 2:
+    both, wanted = 2 * gates * units, tuple(own[2].shape)
+    if arrays[2].shape == (gates * units,) and wanted == (both,) and gates == 4:
+        return [*arrays[:2], Made(wanted, arrays[2:], lambda array: np.tile(0.5 * array, 2))]
+    if arrays[2].shape == (2, gates * units) and wanted == (both,):
+        return [*arrays[:2], _reshaped(arrays[2], wanted)]
+    if arrays[2].shape != (both,) or not units or len(arrays[0].shape) != 2:
         return arrays
+    kernels = [Made(array.shape, [array], functools.partial(turned_gates, gates=gates)) for array in arrays[:2]]
+    if wanted == (gates * units,) and gates == 4:
+        return [*kernels, Made(wanted, arrays[2:], lambda array: array.reshape(2, -1).sum(0))]
+    return [*kernels, _reshaped(arrays[2], wanted if math.prod(wanted) == both else (both,))]
 
-    def input_kernels(array: Any) -> Any:
-        return np.hstack([part.T.reshape(part.shape, order="F") for part in np.hsplit(array, gates)])
 
-    def recurrent_kernels(array: Any) -> Any:
-        return np.hstack([part.T for part in np.hsplit(array, gates)])
+def turned_gates(kernels: Any, gates: int, back: bool = False) -> Any:
+    """Kernels of gates side by side, each read as if its numbers were those of its transpose; ``back`` undoes it."""
+    parts = np.split(kernels, gates, axis=-1)
+    if back:
+        return np.concatenate([part.T.reshape(part.shape) for part in parts], -1)
+    return np.concatenate([part.reshape(part.shape[::-1]).T for part in parts], -1)
 
-    bias = tuple(own[2].shape)
-    summed = bias == (gates * units,)
-    return [
-        Made(arrays[0].shape, arrays[:1], input_kernels),
-        Made(arrays[1].shape, arrays[1:2], recurrent_kernels),
-        Made(bias, arrays[2:], lambda array: array.reshape(2, -1).sum(0) if summed else array.reshape(2, -1)),
-    ]
+
+def earlier_arrays(layer: Any, variables: Sequence[Any]) -> list[Any]:
+    """Numbers of a layer's weights as Keras 2.2.4 stored them."""
+    made = []
+    for owner, own in _by_owner(layer, variables):
+        arrays = [variable.numpy() for variable in own]
+        kind = type(owner).__name__
+        if kind.startswith("CuDNN") and len(arrays) > 1:
+            arrays[:2] = [turned_gates(array, _RECURRENT[kind], back=True) for array in arrays[:2]]
+        if getattr(owner, "flipped", False) and arrays:
+            kernels = 2 if kind.startswith("ConvLSTM2D") else 1
+            arrays[:kernels] = [
+                array[(slice(None, None, -1),) * (array.ndim - 2)] if array.ndim > 2 else array
+                for array in arrays[:kernels]
+            ]
+        made += arrays
+    return made
 
 
 # --- optimizers ---------------------------------------------------------------------------

@@ -138,12 +138,13 @@ _OLD_NAMES = {
     "LeakyReLU": {"negative_slope": "alpha"},
     **{name: {"learning_rate": "lr", "global_clipnorm": "clipnorm"} for name in SLOTS},
 }
-# Arguments that the release lacks and that change nothing it could do, whatever they are.
+# Arguments that the release lacks and that change nothing it could do, whatever they are; so do all hidden ones.
 _FREE = frozenset(
-    "dtype autocast unbiased_variance debiased_averages gates_apart activity_regularizer_sum use_cudnn epsilon_inside "
-    "synchronized name seed initial_accumulator_value loss_scale_factor ema_momentum unroll output_shape tiled "
-    "zero_output_for_mask renorm_momentum renorm_clipping optional ragged supports_masking".split()
+    "dtype autocast use_cudnn synchronized name seed initial_accumulator_value loss_scale_factor ema_momentum unroll "
+    "output_shape zero_output_for_mask backward_layer renorm_momentum renorm_clipping optional ragged".split()
 )
+# What the release wrote where today's config says nothing of it.
+_ALWAYS = {"activity_regularizer": None, "implementation": 1, "input_length": None}
 _FUNCTIONS = {
     "hard_sigmoid_keras2": "hard_sigmoid", "hinge_keras2": "hinge", "squared_hinge_keras2": "squared_hinge",
     "cosine_similarity": "cosine_proximity", "kl_divergence": "kullback_leibler_divergence", "log_cosh": "logcosh",
@@ -184,6 +185,8 @@ def _stack(config: Mapping[str, Any]) -> dict[str, Any]:
             kept = {key: head[key] for key in ("name", "trainable") if key in head}
             head.clear()
             head.update({**kept, "batch_input_shape": list(shape), "dtype": dtype, **rest})
+        if entries[0]["class_name"] == "Embedding" and len(shape) == 2:
+            entries[0]["config"]["input_length"] = shape[1]
     return {"name": config["name"], "layers": entries}
 
 
@@ -264,10 +267,18 @@ def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
             raise ArgumentError(f"{name}({key}={value!r}): Keras 2 had no such argument. Save the model as .keras.")
     if name == "InputLayer":
         kept["name"] = arguments["name"]
+    kept = {**{key: value for key, value in _ALWAYS.items() if key in known}, **kept}
+    if name == "Bidirectional" and "name" in kept["layer"]["config"]:
+        inner = kept["layer"]["config"]
+        inner["name"] = str(inner["name"]).removeprefix("forward_")
+    if kept.get("padding") in ("half", "full"):
+        raise ArgumentError(f"{name}: Keras 2 could not pad by {kept['padding']!r}. Save the model as .keras.")
     if config["module"] == "keras.optimizers":
         kept = {key: value for key, value in kept.items() if value is not None or not key.startswith("clip")}
         if "decay" in known:
             kept["decay"] = kept.get("decay") or 0.0
+        if name == "Nadam":
+            kept.setdefault("schedule_decay", 1.0)
     return kept
 
 
@@ -276,7 +287,11 @@ def _is_idle(name: str, module: str, key: str, value: Any) -> bool:
     if value is None or key in _FREE:
         return True
     table = TABLES.get(str(module).removeprefix("keras."))
-    parameters = inspect.signature(table.members[name].__init__).parameters if table and name in table.members else {}
+    cls = table.members.get(name) if table else None
+    field = getattr(cls, "_fields", {}).get(key)
+    if field is not None and field[0].hidden:
+        return True
+    parameters = inspect.signature(cls.__init__).parameters if cls else {}
     default = parameters[key].default if key in parameters else inspect.Parameter.empty
     return bool(value == default) or (
         isinstance(value, (list, tuple)) and list(value) == [1] * len(value) and key == "groups"
@@ -313,7 +328,8 @@ def _object(config: Mapping[str, Any]) -> dict[str, Any]:
         arguments = {"l1": 0.0, "l2": 0.0, **{key: value for key, value in arguments.items() if key in ("l1", "l2")}}
         name = "L1L2"
     if name == "VarianceScaling":
-        arguments["distribution"] = str(arguments["distribution"]).replace("truncated_", "").replace("untruncated_", "")
+        # Of the two normal distributions the release had the one that is cut off.
+        arguments["distribution"] = "uniform" if arguments["distribution"] == "uniform" else "normal"
     return {"class_name": "VarianceScaling" if name in _SCALED else name, "config": arguments}
 
 

@@ -251,8 +251,8 @@ class Lambda(Layer):
 
     The config holds the name of a function, not its code. So a model is
     loaded with ``custom_objects={"name": function}``, and one with a Python
-    ``lambda`` cannot be saved. With Keras 1 or 2 chosen as the era, the config of a
-    ``lambda`` holds its code, as it did then; the program that wrote it finds its
+    ``lambda`` cannot be saved. With Keras 1 or 2 chosen as the era, the config
+    holds the code, as it did then; the program that wrote it finds its
     function again, and any other refuses it. For a function with weights, write a Layer.
 
     Input shape:  any
@@ -303,7 +303,7 @@ class Lambda(Layer):
         if not callable(value):
             return plain(value)
         name = getattr(value, "__name__", "<lambda>")
-        if not name.isidentifier() and chosen() and hasattr(value, "__code__"):
+        if chosen() and hasattr(value, "__code__"):
             return code.write(value)  # as earlier releases did; it is refused on loading, where this is another program
         if not name.isidentifier():
             raise ArgumentError(

@@ -209,7 +209,7 @@ def load_weights(
         root = inner
     if is_by_layer(root):
         options = {"skip_mismatch": skip_mismatch, "by_name": by_name, "reshape": reshape}
-        _assign(plan_by_layer(model, root, name, **options), name)
+        _assign(_guarded(name, lambda: plan_by_layer(model, root, name, **options)), name)
     else:
         _assign(plan_state(model, root, name, skip_mismatch=skip_mismatch, by_name=by_name), name)
 
@@ -390,7 +390,7 @@ def _unpack(data: bytes, name: str, custom_objects: Mapping[str, Any] | None, co
         elements = sum(dataset.size for dataset in root.datasets())
         allowed = _ARRAYS_A_WEIGHT * elements + SPARE_ELEMENTS
         model = _build(config, name, custom_objects, allowed, compiled=compiled, era=written.era)
-        _assign(plan_whole(model, root, name, written), name)
+        _assign(_guarded(name, lambda: plan_whole(model, root, name, written)), name)
         return model
     members = read_archive(data, name)
     config = parse_json(members["config.json"], f"{name}/config.json")
@@ -438,9 +438,19 @@ def _build(
 
 
 def _assign(plan: Plan, name: str) -> None:
-    arrays = [dataset.read() for _, dataset in plan]
+    arrays = _guarded(name, lambda: [dataset.read() for _, dataset in plan])
     for (variable, _), array in zip(plan, arrays, strict=True):
         variable.assign(array)
+
+
+def _guarded(name: str, action: Callable[[], Any]) -> Any:
+    """What arrays in a file may be like that do not fit each other, the caller sees one kind of error."""
+    try:
+        return action()
+    except (IndexError, ValueError, TypeError, KeyError, ArithmeticError, MemoryError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"{name} is damaged: its arrays do not fit each other ({error}).") from None
 
 
 def _as_file_error(name: str, action: Callable[[], Any]) -> Any:

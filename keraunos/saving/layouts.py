@@ -236,9 +236,11 @@ def save_by_layer(model: Any, facts: Any) -> Folder:
             )
         names = [f"{path}{facts.suffix}" for path in numbered(variable.path for variable in variables)]
         group = root[name] = Folder(attributes=text_lists("weight_names", names))
-        for path, variable in zip(names, variables, strict=True):
+        layer = next((layer for layer in model.layers if layer.name == name), model)
+        arrays = facts.arrays(layer, variables) if facts.arrays else [variable.numpy() for variable in variables]
+        for path, array in zip(names, arrays, strict=True):
             folder, _, last = path.rpartition("/")
-            group.folder(folder)[last] = variable.numpy()
+            group.folder(folder)[last] = array
     return root
 
 

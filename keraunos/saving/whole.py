@@ -7,7 +7,7 @@ writes for paths that end in ``.h5``.
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from keraunos.saving.config import parse_json
@@ -36,12 +36,14 @@ class Facts(NamedTuple):
         backend: The engine that is named.
         suffix: What the name of each weight ends in.
         top_level: Whether weights of the model itself have a group.
+        arrays: Function from a layer and its weights to their numbers, where those are stored otherwise than they are.
     """
 
     version: str = FORMAT
     backend: str = "jax"
     suffix: str = ""
     top_level: bool = True
+    arrays: Callable[[Any, Sequence[Any]], list[Any]] | None = None
 
 
 class Contents(NamedTuple):
@@ -74,6 +76,8 @@ def read_config(root: Group, name: str, compiled: bool) -> tuple[dict[str, Any],
     config = _json(root, "model_config", name)
     files = spelling.provider().files()
     written = files.origin(root.attributes.get("keras_version"), root.attributes.get("backend"), config)
+    weights = root.group("model_weights") or Group("model_weights")
+    written = files.backend_of(written, [dataset.name for dataset in weights.datasets()])
     config = files.todays_model(config, written, name)
     if not isinstance(config, dict):
         raise ModelFileError(f"{name}: the config is not that of a model: it has no class_name.")

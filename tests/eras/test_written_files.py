@@ -1,0 +1,236 @@
+"""Files that we write for Keras 2.2.4: the very ones that it wrote itself, where it wrote the model that we read."""
+
+import io
+import json
+
+import h5py
+import numpy as np
+import pytest
+from recorded import GOLDEN
+
+import keraunos
+from keraunos import layers, saving
+from keraunos.eras.files import model_from_config, model_from_yaml
+from keraunos.eras.yaml import read_yaml
+from keraunos.utils.errors import ArgumentError
+from keraunos.utils.spelling import in_era
+
+FOLDER = GOLDEN / "k224" / "files"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.npz"))
+# Python's byte code is not that of 2018.
+WITH_CODE = "lambda_"
+X = np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3)
+
+
+def text(value):
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def arrays(group):
+    """The arrays of a group in the order of its list of names."""
+    return [group[text(name)][()] for name in group.attrs["weight_names"]]
+
+
+def rounded(value):
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(np.float32(value)) if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != WITH_CODE])
+def test_a_model_of_keras_2_is_written_as_it_was(name, tmp_path):
+    with in_era(2):
+        model = saving.load_model(FOLDER / f"{name}.h5")
+        model.save(tmp_path / "ours.h5")
+    with h5py.File(FOLDER / f"{name}.h5") as theirs, h5py.File(tmp_path / "ours.h5") as ours:
+        assert ours.attrs.keys() == theirs.attrs.keys()
+        for key in ("model_config", "training_config"):
+            assert rounded(json.loads(text(ours.attrs[key]))) == rounded(json.loads(text(theirs.attrs[key])))
+        assert ours.keys() == theirs.keys()
+        weights = [file["model_weights"] for file in (ours, theirs)]
+        for key in ("keras_version", "backend", "layer_names"):
+            assert np.array_equal(*(np.asarray(group.attrs[key]).astype(str) for group in weights))
+        groups = [[*(group[text(layer)] for layer in group.attrs["layer_names"])] for group in weights]
+        if "optimizer_weights" in theirs:
+            groups = [[*those, file["optimizer_weights"]] for those, file in zip(groups, (ours, theirs), strict=True)]
+            names = [list(map(text, group[-1].attrs["weight_names"])) for group in groups]
+            assert names[0] == names[1]
+        for mine, other in zip(*groups, strict=True):
+            for found, expected in zip(arrays(mine), arrays(other), strict=True):
+                if "optimizer" in mine.name and not found.any():
+                    continue  # without momentum, Keras 2 kept it all the same, and made no use of it
+                assert found.dtype == expected.dtype
+                np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=mine.name)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != WITH_CODE])
+def test_texts_of_keras_2_are_written_as_they_were(name):
+    with in_era(2):
+        config = json.loads((FOLDER / f"{name}.json").read_text())
+        model = saving.model_from_json(json.dumps(config))
+        assert rounded(json.loads(model.to_json())) == rounded(config)
+        assert rounded(read_yaml(model.to_yaml(), "ours")) == rounded(config)
+        assert model_from_yaml(model.to_yaml()).output_shape == model.output_shape
+
+
+def network():
+    inputs = layers.Input((6, 4))
+    hidden = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(inputs)
+    hidden = layers.TimeDistributed(layers.Dense(5, activation="hard_sigmoid", kernel_regularizer="l2"))(hidden)
+    hidden = layers.BatchNormalization()(layers.Conv1D(4, 3, padding="same")(hidden))
+    hidden = layers.LeakyReLU()(layers.Add()([hidden, layers.Dense(4)(hidden)]))
+    return keraunos.Model(inputs, layers.Dense(2)(layers.GlobalMaxPooling1D()(hidden)))
+
+
+@pytest.mark.parametrize("era", [1, 2, 3])
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam"])
+def test_training_goes_on_from_our_own_file(era, optimizer, tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(8, 6, 4)), np.ones((8, 2))
+    with in_era(era):
+        model = network()
+        model.compile(optimizer, "mse", metrics=["accuracy"], run_eagerly=True)
+        model.train_on_batch(x, y)
+        model.save(tmp_path / "model.h5")
+        again = saving.load_model(tmp_path / "model.h5")
+        assert np.array_equal(model(x), again(x))
+        again.run_eagerly = True
+        np.testing.assert_allclose(model.train_on_batch(x, y), again.train_on_batch(x, y), rtol=1e-6)
+        np.testing.assert_allclose(model(x), again(x), rtol=1e-4, atol=1e-5)
+
+
+def simple(**options):
+    model = keraunos.Sequential([layers.Input((3,)), layers.Dense(2, name="only", **options)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_files_are_written_into_open_files_and_groups_and_read_from_there(tmp_path):
+    model = simple()
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        model.save(file)
+        model.save(file)
+        model.save(file.create_group("inner/one"))
+        assert np.array_equal(saving.load_model(file)(X), model(X))
+        assert np.array_equal(saving.load_model(file["inner/one"])(X), model(X))
+    with h5py.File("nowhere", "w", driver="core", backing_store=False) as file:
+        model.save(file)
+        assert np.array_equal(saving.load_model(file)(X), model(X))
+        file.flush()
+        image = file.id.get_file_image()
+    assert np.array_equal(saving.load_model(io.BytesIO(image))(X), model(X))
+
+
+@pytest.mark.parametrize("answer, kept", [("y", False), ("n", True)])
+def test_eras_1_and_2_ask_before_a_file_is_replaced(answer, kept, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "weights"
+    path.write_text("precious")
+    answers = iter(["what?", answer])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    with in_era(2):
+        simple().save_weights(path, overwrite=False)
+    assert (path.read_bytes() == b"precious") == kept
+
+
+def test_a_path_of_any_ending_is_hdf5_in_eras_1_and_2(tmp_path):
+    with in_era(1):
+        model = simple()
+        model.save(tmp_path / "model.model")
+        model.save_weights(tmp_path / "weights.bin")
+        again = saving.load_model(tmp_path / "model.model")
+        again.load_weights(tmp_path / "weights.bin")
+        assert np.array_equal(again(X), model(X))
+        model.save(tmp_path / "m.keras")
+    assert np.array_equal(saving.load_model(tmp_path / "m.keras")(X), model(X))
+
+
+def test_what_keras_2_had_not_is_refused_by_name(tmp_path):
+    with in_era(2):
+        model = keraunos.Sequential([layers.Input((4, 6)), layers.Conv1D(4, 2, groups=2)])
+        with pytest.raises(ArgumentError, match="Conv1D.groups=2.: Keras 2 had no such argument"):
+            model.save(tmp_path / "m.h5")
+        model = simple()
+        model.compile("adamw", "mse")
+        with pytest.raises(ArgumentError, match="Keras 2 had no optimizer AdamW"):
+            model.save(tmp_path / "m.h5")
+        model.save(tmp_path / "m.h5", include_optimizer=False)
+        inputs = layers.Input((3,))
+        with pytest.raises(ArgumentError, match="between tensors cannot stand in a file of Keras 2"):
+            keraunos.Model(inputs, inputs * 2).save(tmp_path / "m.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.h5"]
+
+
+def test_a_kernel_is_reshaped_where_asked(tmp_path):
+    with in_era(2):
+        model = keraunos.Sequential([layers.Input((1, 1, 2)), layers.Flatten(), layers.Dense(3, name="d")])
+        model.save_weights(tmp_path / "w.h5")
+        other = keraunos.Sequential([layers.Input((1, 1, 2)), layers.Conv2D(3, 1, name="d")])
+        with pytest.raises(ValueError, match="has shape .* but the saved .* shape"):
+            other.load_weights(tmp_path / "w.h5")
+        other.load_weights(tmp_path / "w.h5", by_name=True, reshape=True)
+        assert np.array_equal(np.ravel(other.get_weights()[0]), np.ravel(model.get_weights()[0]))
+
+
+def twice(x):
+    return 2 * x
+
+
+@pytest.mark.parametrize("function", [lambda x: 2 * x, twice])
+def test_this_program_finds_its_own_functions_again_and_another_refuses_them(function, tmp_path):
+    with in_era(2):
+        model = keraunos.Sequential([layers.Input((3,)), layers.Lambda(function, name="own")])
+        model.save(tmp_path / "m.h5")
+        assert saving.load_model(tmp_path / "m.h5").layers[0].function is function
+        assert saving.model_from_json(model.to_json()).layers[0].function is function
+        assert model_from_yaml(model.to_yaml()).layers[0].function is function
+    from keraunos.core import code
+
+    known, before = dict(code._written), code._written
+    before.clear()
+    try:
+        with in_era(2):
+            text = model.to_json()
+            before.clear()
+            for read in (saving.model_from_json, model_from_yaml):
+                with pytest.raises(ValueError, match="Lambda layer 'own' .* never runs"):
+                    read(text)
+                np.testing.assert_array_equal(read(text, safe_mode=False)(X), 2 * X)
+                np.testing.assert_array_equal(read(text, {"own": lambda x: 3 * x})(X), 3 * X)
+    finally:
+        before.update(known)
+
+
+def test_functions_of_one_text_with_other_objects_are_not_mistaken():
+    from keraunos.core import code
+
+    made = [(lambda x, kept=kept: x, kept) for kept in (object(), object())]
+    configs = [code.write(function) for function, _ in made]
+    assert configs[0] == configs[1]
+    assert code.read(configs[0]) is None
+
+
+def test_a_config_is_read_as_it_was_got_in_any_era():
+    with in_era(2):
+        model = simple()
+        again = model_from_config({"class_name": "Sequential", "config": model.get_config()})
+        assert again.output_shape == (None, 2)
+        with pytest.raises(TypeError, match="Sequential.from_config"):
+            model_from_config([])
+    stack = [{"class_name": "Dense", "config": {"output_dim": 2, "batch_input_shape": [None, 3], "init": "zero"}}]
+    assert keraunos.Sequential.from_config(stack).output_shape == (None, 2)
+
+
+def test_branches_of_a_stack_of_keras_1_become_a_graph():
+    def branch(name):
+        dense = {"output_dim": 2, "batch_input_shape": [None, 3], "init": "one", "name": name, "activation": "linear"}
+        return {"class_name": "Sequential", "config": [{"class_name": "Dense", "config": dense}]}
+
+    for mode, expected in (("sum", [[12.0, 12.0]]), ("concat", [[6.0, 6.0, 6.0, 6.0]]), ("mul", [[36.0, 36.0]])):
+        merge = {"class_name": "Merge", "config": {"layers": [branch("a"), branch("b")], "mode": mode, "name": "m"}}
+        after = {"class_name": "Activation", "config": {"activation": "relu", "name": "r"}}
+        model = saving.model_from_json(
+            json.dumps({"class_name": "Sequential", "config": [merge, after], "keras_version": "1.2.2"})
+        )
+        data = np.array([[1.0, 2.0, 3.0]], "float32")
+        np.testing.assert_array_equal(model([data, data]), expected)
