@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "datasets", "dtype_policies", "initializers",
-    "layers", "losses", "metrics", "models", "ops", "optimizers", "plots", "random", "regularizers", "saving",
+    "layers", "losses", "metrics", "models", "ops", "optimizers", "plots", "preprocessing", "random", "regularizers", "saving",
     "utils",
 )  # fmt: skip
 _NAMES = {

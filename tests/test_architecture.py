@@ -37,7 +37,7 @@ HEAVY = ("jax", "jaxlib", "optax", "h5py", "pandas", "polars", "matplotlib", "PI
 
 # Spellings of earlier generations that are no spelling of today. The eras table alone may know them.
 OLD_WORDS = """
-nb_\\w+ samples_per_epoch max_q_size pickle_safe show_accuracy class_mode sample_weight_mode
+nb_\\w+ samples_per_epoch max_q_size pickle_safe show_accuracy sample_weight_mode
 border_mode (image_)?dim_ordering subsample(_length)? pool_length filter_length kernel_dim[123] atrous_rate
 [WbU]_(regularizer|constraint|learning_rate_multiplier) inner_(init|activation) forget_bias_init
 dropout_[WU] consume_less (fit|evaluate|predict)_generator predict_(classes|proba) model_from_yaml

@@ -494,3 +494,13 @@ class Engine(DerivedOperations, ABC):
     @abstractmethod
     def wait(self, values: Any) -> Any:
         """The same tree, once everything in it has been computed."""
+
+    # --- devices -----------------------------------------------------------------
+
+    def device_count(self) -> int:
+        """How many devices a batch can be spread over."""
+        return 1
+
+    def spread_rows(self, x: Tensor, devices: Sequence[int]) -> Tensor:
+        """The same values, their rows divided over several devices, which compute what follows each for its own."""
+        return x

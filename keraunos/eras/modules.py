@@ -69,8 +69,24 @@ MODULES = (
         Module(name, name)
         for name in (
             "activations callbacks constraints dtype_policies initializers layers losses metrics ops optimizers random "
-            "regularizers saving utils"
+            "regularizers saving"
         ).split()
+    ),
+    Module(
+        "utils", "utils",
+        others=" ".join(
+            f"{name}=eras.{place}:{name}"
+            for place, names in (
+                ("hdf5_data", "HDF5Matrix h5dict"),
+                ("enqueuers", "GeneratorEnqueuer OrderedEnqueuer"),
+                ("several_devices", "multi_gpu_model"),
+                (
+                    "utilities",
+                    "CustomObjectScope convert_all_kernels_in_model custom_object_scope get_source_inputs print_summary",
+                ),
+            )
+            for name in names.split()
+        ),
     ),
     Module("backend", "eras.backend", others="_BACKEND=eras.backend:_BACKEND"),
     Module("backend.common", "eras.backend", today="keras.backend", last=2),
@@ -98,7 +114,11 @@ MODULES = (
     Module("ops.nn", "ops"),
     Module("ops.numpy", "ops"),
     Module("preprocessing"),
-    Module("preprocessing.sequence", "utils", "pad_sequences"),
+    *(Module(f"preprocessing.{name}", f"preprocessing.{name}") for name in "image text".split()),
+    Module(
+        "preprocessing.sequence", "preprocessing.sequence",
+        others="_remove_long_seq=preprocessing.sequence:_remove_long_seq",
+    ),
     *_moved(
         "core convolutional convolutional_recurrent cudnn_recurrent pooling local recurrent embeddings merge noise normalization "
         "advanced_activations wrappers",
@@ -116,9 +136,23 @@ MODULES = (
         "preprocess_weights_for_loading=eras.files:preprocess_weights_for_loading",
         today="keras.saving", last=2,
     ),
+    Module("wrappers"),
+    Module("wrappers.scikit_learn", "eras.wrappers"),
     Module("objectives", "losses", today="keras.losses", last=1),
     Module("initializations", "eras.initializations", today="keras.initializers", last=1),
-    *_moved("np_utils data_utils generic_utils vis_utils", "utils", "keras.utils", prefix="utils."),
+    *_moved("np_utils generic_utils conv_utils layer_utils", "eras.utilities utils", "keras.utils", prefix="utils."),
+    Module(
+        "utils.data_utils", "utils eras.enqueuers", today="keras.utils", last=2,
+        others="_hash_file=eras.enqueuers:_hash_file _extract_archive=eras.enqueuers:_extract_archive",
+    ),
+    *_moved("io_utils", "eras.hdf5_data", "keras.utils", prefix="utils."),
+    *_moved("vis_utils", "utils", "keras.utils", prefix="utils."),
+    Module(
+        "utils.multi_gpu_utils", "eras.several_devices", today="keras.utils", last=2,
+        others="_get_available_devices=eras.several_devices:_get_available_devices "
+        "_normalize_device_name=eras.several_devices:_normalize_device_name",
+    ),
+    Module("utils.test_utils", "eras.layer_checks", last=2),
     Module(
         "utils.visualize_util", "utils", "model_to_dot", "plot=utils:plot_model", today="keras.utils.plot_model", last=1
     ),
@@ -126,12 +160,8 @@ MODULES = (
 
 # What an error says the era of. Names in no row here are unknown to every era, or to this table.
 ABSENT = (
-    Absent("", 3, "applications distillation distribution export legacy quantizers tree visualization wrappers"),
+    Absent("", 3, "applications distillation distribution export legacy quantizers tree visualization"),
     Absent("metrics", 1, "fmeasure matthews_correlation"),
-    Absent("preprocessing", 2, "text"),
-    Absent("preprocessing", 3, "image"),
-    Absent("preprocessing.sequence", 2, "TimeseriesGenerator make_sampling_table skipgrams"),
-    Absent("utils", 2, "HDF5Matrix conv_utils io_utils layer_utils multi_gpu_model"),
     Absent("callbacks", 2, "BaseLogger"),
     Absent("optimizers", 2, "TFOptimizer"),
 )  # fmt: skip
@@ -164,8 +194,8 @@ def public(name: str, older: bool = False) -> list[str]:
         name: The module's name behind ``keras.``.
         older: Whether to add names that have another today.
 
-    >>> public("preprocessing.sequence")
-    ['pad_sequences']
+    >>> public("mixed_precision")[:2]
+    ['DTypePolicy', 'Policy']
     """
     row = BY_NAME[name]
     names = {*children(name), *(pair.partition("=")[0] for pair in row.others.split()), *row.names.split()}

@@ -141,6 +141,13 @@ _SPATIAL = (
 _UNITS = "Dense SimpleRNN LSTM GRU SimpleRNNCell LSTMCell GRUCell CuDNNLayer MaxoutDense"
 _PLANE = "Conv2D SeparableConv2D DepthwiseConv2D Conv2DTranspose LocallyConnected2D ConvLSTM2D ConvLSTM2DCell"
 _GATED = "LSTM GRU LSTMCell GRUCell ConvLSTM ConvLSTMCell"
+_TURNS = (
+    "transforms.apply_affine_transform transforms.apply_transform transforms.transform_matrix_offset_center "
+    "transforms.apply_brightness_shift transforms.random_brightness transforms.random_rotation "
+    "transforms.random_shift transforms.random_shear transforms.random_zoom"
+)
+_ITERATORS = "preprocessing.NumpyArrayIterator preprocessing.DirectoryIterator preprocessing.DataFrameIterator"
+
 _GENERATORS = "functions.fit_generator functions.evaluate_generator functions.predict_generator"
 
 RENAMES = (
@@ -209,6 +216,22 @@ RENAMES = (
     Rename("numerical.normalize", "a", "x"),
     Rename("imdb.load_data", "nb_words", "num_words"),
     Rename("reuters.load_data", "nb_words", "num_words"),
+    Rename("preprocessing.Tokenizer", "nb_words", "num_words"),
+    Rename(
+        f"preprocessing.ImageDataGenerator files.array_to_img files.img_to_array {_ITERATORS}",
+        "dim_ordering", "data_format", "layout",
+    ),
+    *(
+        Rename("layer_checks.get_test_data", f"nb_{name}", f"num_{new}")
+        for name, new in (("train", "train"), ("test", "test"), ("class", "classes"))
+    ),
+    Rename("ImageDataGenerator.flow", "X", "x"),
+    Rename("ImageDataGenerator.flow_from_dataframe preprocessing.DataFrameIterator", "has_ext", "endings", last=2),
+    Rename("utilities.convert_kernel", "dim_ordering", "data_format", "layout"),
+    Rename("utilities.conv_output_length utilities.conv_input_length", "border_mode", "padding"),
+    Rename("eras.GeneratorEnqueuer", "pickle_safe", "use_multiprocessing"),
+    Rename("enqueuers.SequenceEnqueuer.start", "nb_worker", "workers"),
+    Rename("enqueuers.SequenceEnqueuer.start", "max_q_size", "max_queue_size"),
     Rename("functions.fit_generator", "samples_per_epoch", "steps_per_epoch", "samples"),
     Rename("functions.fit_generator", "nb_epoch", "epochs"),
     Rename("functions.fit_generator", "nb_val_samples", "validation_steps", "samples"),
@@ -304,6 +327,27 @@ ORDERS = (
         "input_dim output_dim init input_length W_regularizer activity_regularizer W_constraint mask_zero weights "
         "dropout",
     ),
+    Order("numerical.to_categorical", 2, "y num_classes dtype"),
+    Order("files.array_to_img", 1, "x dim_ordering scale"),
+    Order("files.img_to_array", 1, "img dim_ordering"),
+    Order("files.load_img", 1, "path grayscale target_size"),
+    Order("files.load_img", 2, "path grayscale color_mode target_size interpolation"),
+    Order(
+        "preprocessing.ImageDataGenerator", 1,
+        "featurewise_center samplewise_center featurewise_std_normalization samplewise_std_normalization "
+        "zca_whitening rotation_range width_shift_range height_shift_range shear_range zoom_range channel_shift_range "
+        "fill_mode cval horizontal_flip vertical_flip rescale preprocessing_function dim_ordering",
+    ),
+    Order("ImageDataGenerator.flow", 1, "X y batch_size shuffle seed save_to_dir save_prefix save_format"),
+    Order(
+        "ImageDataGenerator.flow", 2,
+        "x y batch_size shuffle sample_weight seed save_to_dir save_prefix save_format subset",
+    ),
+    Order(
+        "ImageDataGenerator.flow_from_dataframe", 2,
+        "dataframe directory x_col y_col has_ext target_size color_mode classes class_mode batch_size shuffle seed "
+        "save_to_dir save_prefix save_format subset interpolation",
+    ),
     Order(
         "functions.fit_generator", 1,
         "generator samples_per_epoch nb_epoch verbose callbacks validation_data nb_val_samples class_weight "
@@ -329,6 +373,16 @@ SETTINGS = (
 )
 
 TRAPS = (Trap("Optimizer", "clipnorm", (1, 2), "global_clipnorm"),)
+
+# How the releases change images: keras-preprocessing 1.0.5 belongs to 2.2.4.
+_IMAGES: Mapping[int, Mapping[str, Any]] = {
+    1: {
+        "order": 0, "centre": 0.5, "columns_first": False, "radians": True, "from_zero": True, "epsilon": 1e-7,
+        "independent": True, "mean_of_channels": True, "flips_last": True, "any_channels": False,
+        "restarts_late": True, "fits_rescaled": False,
+    },
+    2: {"centre": 0.5, "columns_first": False, "own_axes": False, "from_zero": True, "fits_rescaled": False},
+}  # fmt: skip
 
 # --- defaults -----------------------------------------------------------------------------
 
@@ -363,6 +417,19 @@ DEFAULTS = (
     Default("BatchNormalization", "debiased_averages", {2: True}, True),
     Default("BinaryAccuracy", "threshold", {1: None, 2: None}, True),
     Default("initializers.Identity", "tiled", {2: True}, True),
+    Default("numerical.to_categorical", "flat", {1: True}, True),
+    Default("numerical.to_categorical", "dtype", {2: "float32"}, True),
+    Default("preprocessing.Tokenizer", "afresh", {1: True}, True),
+    Default("files.get_file", "beside", {1: True, 2: True}, True),
+    Default("KerasRegressor.score", "negated", {1: False}, True),
+    Default("text.one_hot", "absolute", {1: True}, True),
+    Default(f"preprocessing.ImageDataGenerator {_TURNS}", "manner", _IMAGES, True),
+    Default("files.array_to_img files.save_img", "from_zero", {1: True, 2: True}, True),
+    Default("transforms.random_channel_shift", "each", {1: True}, True),
+    Default("transforms.apply_affine_transform", "row_axis", {2: 0}, True),
+    Default("transforms.apply_affine_transform", "col_axis", {2: 1}, True),
+    Default("transforms.apply_affine_transform", "channel_axis", {2: 2}, True),
+    Default("ImageDataGenerator.flow ImageDataGenerator.flow_from_directory", "save_format", {1: "jpeg"}, True),
 )
 
 # --- names of classes, functions, methods ---------------------------------------------------
@@ -414,6 +481,9 @@ METHODS = (
     Method("Sequential", "predict_classes", "functions:predict_classes"),
     Method("Sequential", "predict_proba", "functions:predict_proba"),
     Method("Optimizer", "lr", "learning_rate"),
+    Method("Tokenizer", "nb_words", "num_words", 1),
+    Method("DirectoryIterator", "nb_sample", "samples", 1),
+    Method("DirectoryIterator", "nb_class", "num_classes", 1),
     Method("Layer", "get_output_shape_for", "compute_output_shape", 1),
     *(Method(owner, "_keras_shape", "shape") for owner in ("SymbolicTensor", "RecordedVariable")),
     *(Method(owner, "get_shape", "graphs:get_shape") for owner in ("SymbolicTensor", "Variable")),

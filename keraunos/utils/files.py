@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from keraunos.utils import config
 from keraunos.utils.errors import ArgumentError, DownloadError
+from keraunos.utils.spelling import spelled
 from keraunos.utils.text import suggestion
 
 LARGEST_DOWNLOAD = 8 << 30
@@ -76,6 +77,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     _flush_to_disk(target.parent)
 
 
+@spelled
 def get_file(
     fname: str | os.PathLike[str] | None = None,
     origin: str | None = None,
@@ -88,6 +90,8 @@ def get_file(
     archive_format: str | list[str] | None = "auto",
     cache_dir: str | os.PathLike[str] | None = None,
     force_download: bool = False,
+    *,
+    beside: bool = False,
 ) -> str:
     """Path of a file that is fetched from ``origin`` unless it is in the cache already.
 
@@ -107,6 +111,8 @@ def get_file(
         archive_format: ``"tar"``, ``"zip"``, ``"auto"`` for either, a list of them, or None for not at all.
         cache_dir: Folder to use in place of all those above.
         force_download: Fetch even if the file is there.
+        beside: Whether the path of an unpacked archive is the one that has the contents beside it, as in Keras 1
+            and 2: the archive's own name, or with ``untar`` that of the folder it may hold.
 
     Raises:
         ArgumentError: No origin, a name with a folder in it, an unknown algorithm or format.
@@ -137,7 +143,7 @@ def get_file(
         for root in roots:
             present = root / cache_subdir / wanted
             if present.is_dir() if unpack else _matches(present, algorithm, file_hash):
-                return str(present)
+                return _beside(present, fname, root / cache_subdir / archive, untar) if beside else str(present)
 
     home = roots[0] / cache_subdir
     try:
@@ -151,7 +157,18 @@ def get_file(
         _download(origin, home / archive, algorithm, file_hash)
     if unpack:
         extract_archive(home / archive, home / wanted, formats)
-    return str(home / wanted)
+    return _beside(home / wanted, fname, home / archive, untar) if beside else str(home / wanted)
+
+
+def _beside(found: Path, fname: Any, archive: Path, untar: bool) -> str:
+    """A path inside the folder of an unpacked archive, so that its ``dirname`` is that folder."""
+    if not found.is_dir():
+        return str(found)
+    path = found / (Path(fname).name if fname else archive.name)
+    if not untar and not path.exists() and archive.is_file():
+        with contextlib.suppress(OSError):
+            os.link(archive, path)
+    return str(path)
 
 
 def cache_folders() -> list[Path]:

@@ -13,15 +13,17 @@ _SIDES = ("pre", "post")
 
 
 @spelled
-def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
+def to_categorical(x: Any, num_classes: int | None = None, *, dtype: Any = "float64", flat: bool = False) -> np.ndarray:
     """One-hot rows of whole numbers: ``result[..., k] = 1`` where ``x == k``, else 0.
 
     Input shape:  any; a last axis of size one is dropped
-    Output shape: ``(*shape, num_classes)``, float64
+    Output shape: ``(*shape, num_classes)``
 
     Args:
         x: Classes, whole numbers from 0 to ``num_classes - 1``.
         num_classes: Width of the rows; the largest class plus one by default.
+        dtype: Type of the rows.
+        flat: Whether all axes of ``x`` become one, as in Keras 1.2.2.
 
     Raises:
         ArgumentError: A class is negative, or not below ``num_classes``.
@@ -33,6 +35,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     labels = np.asarray(x).astype("int64")
     if labels.size == 0 and not num_classes:
         raise ArgumentError("to_categorical: x is empty, so the number of classes is unknown. Give num_classes.")
+    if flat:
+        labels = labels.ravel()
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     width = int(num_classes or labels.max() + 1)
@@ -42,7 +46,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
             f"to_categorical: x holds the class {wrong[0]}; expected whole numbers from 0 to {width - 1}. "
             "Number the classes from 0, for example with np.unique(x, return_inverse=True)[1]."
         )
-    result = np.zeros((labels.size, width))
+    result = np.zeros((labels.size, width), dtype)
     result[np.arange(labels.size), labels.ravel()] = 1
     return result.reshape(*labels.shape, width)
 

@@ -21,6 +21,7 @@ from keraunos.utils.errors import ArgumentError
 from keraunos.utils.text import suggestion
 
 F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
 
 MODERN = 3
 _logger = logging.getLogger("keraunos.eras")
@@ -233,6 +234,12 @@ def spelled(function: F) -> F:
         return function(*first, *rest, **kwargs)
 
     return cast(F, call)
+
+
+def adopting(cls: C) -> C:
+    """Decorator of a class without fields that has methods and attributes which earlier eras called otherwise."""
+    provider().adopt(cls)
+    return cls
 
 
 def refuse_unknown(owners: Sequence[str], given: Iterable[str], known: Collection[str], sure: bool = True) -> None:

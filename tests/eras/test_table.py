@@ -47,7 +47,11 @@ CLASSES = {
     for member in TABLES[family.__name__.rpartition(".")[2]].members.values()
     if inspect.isclass(member) and member not in (models.Model, models.Sequential)
 } | set(CALLBACKS)
-METHODS = ("Trainer.", "Model", "numerical.", "imdb.", "reuters.", "functions.", "activations.")
+METHODS = (
+    "Trainer.", "Model", "numerical.", "imdb.", "reuters.", "functions.", "activations.", "preprocessing.", "text.",
+    "files.", "transforms.", "ImageDataGenerator.", "utilities.", "enqueuers.", "eras.",
+    "layer_checks.", "KerasRegressor.",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -348,6 +348,16 @@ class JaxEngine(Engine):
     def wait(self, values: Any) -> Any:
         return jax.block_until_ready(values)
 
+    # --- devices -----------------------------------------------------------------
+
+    def device_count(self) -> int:
+        return jax.device_count()
+
+    def spread_rows(self, x: Any, devices: Sequence[int]) -> Any:
+        present = jax.devices()
+        mesh = jax.sharding.Mesh(np.array([present[number] for number in devices]), ("rows",))
+        return lax.with_sharding_constraint(x, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("rows")))
+
 
 def _form(values: Any) -> Any:
     """The tree without its tensors: true where one stands."""
