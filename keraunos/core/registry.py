@@ -211,7 +211,8 @@ def deserialize(
         shared, number = _shared.get(), config.get("shared_object_id")
         if shared is not None and number in shared:
             return shared[number]
-        made = member.from_config(arguments)  # type: ignore[attr-defined]
+        # A loss of the user's may be any class that can be called.
+        made: Any = getattr(member, "from_config", lambda given: member(**given))(arguments)
         if config.get("build_config") and not getattr(made, "built", True):
             made.build_from_config(config["build_config"])
         if shared is not None and number is not None and hasattr(made, "variables"):

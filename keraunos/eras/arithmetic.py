@@ -5,6 +5,8 @@ is found by its own name, such as ``hard_sigmoid_keras2``, in every era, so that
 a file that names it can be read.
 """
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,7 +14,9 @@ from keraunos import activations, initializers, losses, metrics, regularizers  #
 from keraunos.backend import K
 from keraunos.core.fields import NonNegativeReal
 from keraunos.core.registry import TABLES
-from keraunos.utils.errors import ShapeError
+from keraunos.utils import spelling
+from keraunos.utils.config import epsilon, floatx
+from keraunos.utils.errors import ArgumentError, ShapeError
 from keraunos.utils.text import shape_text
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,6 +61,84 @@ def squared_hinge_keras2(y_true: Any, y_pred: Any) -> Any:
     """
     y_pred = K.array(y_pred)
     return K.mean(K.square(K.maximum(1.0 - K.cast(K.array(y_true), K.dtype(y_pred)) * y_pred, 0.0)), -1)
+
+
+# --- metrics of Keras 1: one number for a batch, whose mean over the batches is shown --------
+
+
+def matthews_correlation(y_true: Any, y_pred: Any) -> Any:
+    """Correlation of two yes-or-no answers, from −1 to 1: ``(tp tn − fp fn) / sqrt(all four sums)``, of one batch.
+
+    >>> float(matthews_correlation(K.array([1.0, 0.0]), K.array([0.9, 0.2]))).__round__(3)
+    1.0
+    """
+    truth, guess = _answers(y_true), _answers(y_pred)
+    tp, tn = K.sum(truth * guess), K.sum((1 - truth) * (1 - guess))
+    fp, fn = K.sum((1 - truth) * guess), K.sum(truth * (1 - guess))
+    return (tp * tn - fp * fn) / (K.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) + epsilon())
+
+
+def precision_keras1(y_true: Any, y_pred: Any) -> Any:
+    """Part of the positive answers of one batch that are right.
+
+    >>> float(precision_keras1(K.array([1.0, 0.0]), K.array([1.0, 1.0]))).__round__(3)
+    0.5
+    """
+    return K.sum(_answers(_floats(y_true) * _floats(y_pred))) / (K.sum(_answers(y_pred)) + epsilon())
+
+
+def recall_keras1(y_true: Any, y_pred: Any) -> Any:
+    """Part of the positive truths of one batch that are found.
+
+    >>> float(recall_keras1(K.array([1.0, 1.0]), K.array([1.0, 0.0]))).__round__(3)
+    0.5
+    """
+    return K.sum(_answers(_floats(y_true) * _floats(y_pred))) / (K.sum(_answers(y_true)) + epsilon())
+
+
+def fbeta_score_keras1(y_true: Any, y_pred: Any, beta: float = 1) -> Any:
+    """``(1 + β²) p r / (β² p + r)`` of the precision and recall of one batch; 0 where nothing is positive.
+
+    >>> float(fbeta_score_keras1(K.array([1.0, 1.0]), K.array([1.0, 0.0]))).__round__(3)
+    0.667
+    """
+    if beta < 0:
+        raise ArgumentError(f"fbeta_score: beta is {beta}; expected 0 (precision alone) or more.")
+    p, r = precision_keras1(y_true, y_pred), recall_keras1(y_true, y_pred)
+    return (1 + beta**2) * p * r / (beta**2 * p + r + epsilon())
+
+
+def fmeasure(y_true: Any, y_pred: Any) -> Any:
+    """``fbeta_score`` with β = 1."""
+    return fbeta_score_keras1(y_true, y_pred)
+
+
+def _floats(values: Any) -> Any:
+    return K.cast(K.array(values), floatx())
+
+
+def _answers(values: Any) -> Any:
+    return K.round(K.clip(_floats(values), 0.0, 1.0))
+
+
+def as_returned(name: str, member: Any) -> Any:
+    """A metric's function that returns what the active era's returned when it was called.
+
+    Keras 1 returned one number for a batch. Keras 2 returned one for a row, and for the metrics ``top_k`` one for
+    a batch.
+    """
+    if not inspect.isfunction(member) or name in ("get", "serialize", "deserialize"):
+        return member
+    whole = spelling.era() == 1 or "top_k" in name
+    if not whole and name != "binary_accuracy":
+        return member
+
+    @functools.wraps(member)
+    def call(y_true: Any, y_pred: Any, *args: Any, **kwargs: Any) -> Any:
+        values = member(y_true, y_pred, *args, **kwargs)
+        return K.mean(values) if whole else K.mean(values, -1)
+
+    return call
 
 
 # --- activations --------------------------------------------------------------------------
@@ -114,6 +196,11 @@ LOSSES: dict[str, dict[int, Any]] = {
     "squared_hinge": {1: squared_hinge_keras2, 2: squared_hinge_keras2},
 }
 METRICS: dict[str, dict[int, Any]] = {
+    "precision": {1: precision_keras1},
+    "recall": {1: recall_keras1},
+    "fbeta_score": {1: fbeta_score_keras1},
+    "fscore": {1: fmeasure},
+    "f1score": {1: fmeasure},
     # Today's metric of this name is positive where the directions agree; the loss, as Keras 2 had it, is negative.
     "cosine_proximity": {1: cosine_proximity_keras1, 2: losses.cosine_similarity},
     "cosine": {1: cosine_proximity_keras1, 2: losses.cosine_similarity},
@@ -143,6 +230,11 @@ _OWN: tuple[tuple[Any, str], ...] = (
     (cosine_proximity_keras1, "losses metrics"),
     (hinge_keras2, "losses metrics"),
     (squared_hinge_keras2, "losses metrics"),
+    (matthews_correlation, "metrics"),
+    (precision_keras1, "metrics"),
+    (recall_keras1, "metrics"),
+    (fbeta_score_keras1, "metrics"),
+    (fmeasure, "metrics"),
     (hard_sigmoid_keras2, "activations"),
     (EigenvalueRegularizer, "regularizers"),
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from keraunos.eras.translate import Samples
 from keraunos.utils import tree
-from keraunos.utils.spelling import note, spelled
+from keraunos.utils.spelling import chosen, note, spelled
 
 __all__ = [
     "evaluate_generator", "fit_generator", "predict_classes", "predict_generator", "predict_proba", "slice_X", "to_yaml"
@@ -141,3 +141,13 @@ def to_yaml(self: Any, **options: Any) -> str:
     from keraunos.eras.yaml import write_yaml
 
     return write_yaml(architecture(self))
+
+
+def deserialize_optimizer(config: Any, custom_objects: Any = None) -> Any:
+    """The optimizer of a config; in eras 1 and 2 the name in it is written small afterwards, as 2.2.4 leaves it."""
+    from keraunos import optimizers
+
+    made = optimizers.deserialize(config, custom_objects)
+    if chosen() and isinstance(config, dict) and isinstance(config.get("class_name"), str):
+        config["class_name"] = config["class_name"].lower()
+    return made

@@ -27,6 +27,7 @@ class HDF5Matrix:
     """
 
     refs: ClassVar[dict[str, Any]] = {}
+    reads_rows = True  # fit, evaluate and predict take it for an array
 
     def __init__(
         self,

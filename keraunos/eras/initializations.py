@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from keraunos.core.registry import TABLES
 from keraunos.core.variable import Variable
 from keraunos.utils import spelling
@@ -19,7 +21,7 @@ def _function(name: str, scale: Callable[[float], dict[str, Any]] | None = None,
     """Function of an initializer; ``scale`` makes its arguments of the one that some functions had."""
 
     def plain(shape: Sequence[int], name: str | None = None, dim_ordering: str = "th") -> Variable:
-        return _drawn(own, {}, shape, name)
+        return _drawn(own, {}, shape, name, dim_ordering)
 
     def scaled(
         shape: Sequence[int], scale: float = default, name: str | None = None, dim_ordering: str = "th"
@@ -33,13 +35,37 @@ def _function(name: str, scale: Callable[[float], dict[str, Any]] | None = None,
     return function
 
 
-def _drawn(own: str, arguments: dict[str, Any], shape: Sequence[int], name: str | None) -> Variable:
+def _drawn(
+    own: str, arguments: dict[str, Any], shape: Sequence[int], name: str | None, dim_ordering: str = "tf"
+) -> Variable:
     from keraunos import initializers
 
     with spelling.in_era(1):
         member = TABLES["initializers"].lookup(own)
         initializer = member(**arguments) if isinstance(member, type) else initializers.get(own)
-        return Variable(initializer(tuple(shape)), name=name)
+        if dim_ordering == "th" and len(shape) in (3, 4, 5) and own not in _ONE_SCALE:
+            # Filters and inputs stand before the spatial axes, and decide on the scale of the numbers.
+            numbers = np.moveaxis(np.asarray(initializer((*shape[2:], shape[1], shape[0]))), (-1, -2), (0, 1))
+        else:
+            numbers = initializer(tuple(shape))
+        return Variable(numbers, name=name)
+
+
+# These ask the shape for no more than its size.
+_ONE_SCALE = ("uniform", "normal", "zero", "one", "orthogonal", "identity")
+
+
+def compute_fans_keras2(shape: Sequence[int], data_format: str = "channels_last") -> tuple[float, float]:
+    """Numbers that go into and out of one place of a layer with a kernel of this shape.
+
+    >>> compute_fans_keras2((3, 3, 8, 16))
+    (72, 144)
+    """
+    from keraunos.initializers import compute_fans
+
+    if data_format == "channels_first" and len(shape) in (3, 4, 5):
+        shape = (*shape[2:], shape[1], shape[0])
+    return compute_fans(tuple(shape))
 
 
 uniform = _function("uniform", lambda scale: {"minval": -scale, "maxval": scale})

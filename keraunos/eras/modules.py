@@ -65,10 +65,13 @@ MODULES = (
         "Sequential Variable",
         "version=eras.modules:version",
     ),
+    Module("initializers", "initializers", others="_compute_fans=eras.initializations:compute_fans_keras2"),
+    Module("callbacks", "callbacks", others="BaseLogger=eras.callbacks:BaseLogger"),
+    Module("optimizers", "optimizers", others="deserialize=eras.functions:deserialize_optimizer"),
     *(
         Module(name, name)
         for name in (
-            "activations callbacks constraints dtype_policies initializers layers losses metrics ops optimizers random "
+            "activations constraints dtype_policies layers losses metrics ops random "
             "regularizers saving"
         ).split()
     ),
@@ -127,8 +130,10 @@ MODULES = (
     Module("engine", "layers models saving", others=_GRAPH),
     *_moved("topology base_layer input_layer", "layers models saving", "keras.layers", prefix="engine.", others=_GRAPH),
     Module(
-        "engine.training", "models layers saving", others="slice_X=eras.functions:slice_X", today="keras.models", last=2
+        "engine.training", "models layers saving eras.data_checks", others="slice_X=eras.functions:slice_X",
+        today="keras.models", last=2,
     ),
+    *_moved("training_utils", "eras.data_checks", "keras.models", prefix="engine."),
     *_moved("sequential network", "models layers saving", "keras.models", prefix="engine."),
     Module(
         "engine.saving", "models layers saving",
@@ -161,8 +166,6 @@ MODULES = (
 # What an error says the era of. Names in no row here are unknown to every era, or to this table.
 ABSENT = (
     Absent("", 3, "applications distillation distribution export legacy quantizers tree visualization"),
-    Absent("metrics", 1, "fmeasure matthews_correlation"),
-    Absent("callbacks", 2, "BaseLogger"),
     Absent("optimizers", 2, "TFOptimizer"),
 )  # fmt: skip
 
@@ -230,11 +233,11 @@ def find(name: str, attribute: str) -> Any:
     for source in row.sources.split():
         here = _module(source)
         if attribute in (row.names.split() or _public(here)):
-            return _of_era(source, attribute) or getattr(here, attribute)
+            return _as_returned(source, attribute, _of_era(source, attribute) or getattr(here, attribute))
         if not row.names and not attribute.startswith("_") and source != "eras.backend":
             older = spelling.provider().attribute(source, attribute)
             if older is not None:
-                return older
+                return _as_returned(source, attribute, older)
     raise AttributeError(absence(name, attribute))
 
 
@@ -268,6 +271,15 @@ def _public(module: ModuleType) -> Collection[str]:
         for name, value in vars(module).items()
         if not name.startswith("_") and callable(value) and value.__module__.startswith("keraunos.")
     }
+
+
+def _as_returned(source: str, name: str, member: Any) -> Any:
+    """A metric as a function that returns what the active era's did: one number for a batch, or one for a row."""
+    if source != "metrics" or not spelling.chosen():
+        return member
+    from keraunos.eras import arithmetic
+
+    return arithmetic.as_returned(name, member)
 
 
 def _of_era(source: str, name: str) -> Any:

@@ -419,6 +419,10 @@ DEFAULTS = (
     Default("initializers.Identity", "tiled", {2: True}, True),
     Default("numerical.to_categorical", "flat", {1: True}, True),
     Default("numerical.to_categorical", "dtype", {2: "float32"}, True),
+    Default("ModelCheckpoint", "any_ending", {1: True, 2: True}, True),
+    Default("ModelCheckpoint", "first_epoch", {1: 0}, True),
+    Default("EarlyStopping", "baseline_first", {1: True, 2: True}, True),
+    Default("EarlyStopping ReduceLROnPlateau", "late", {1: True}, True),
     Default("preprocessing.Tokenizer", "afresh", {1: True}, True),
     Default("files.get_file", "beside", {1: True, 2: True}, True),
     Default("KerasRegressor.score", "negated", {1: False}, True),
@@ -544,6 +548,7 @@ SHOWN_METRICS: Mapping[str, str] = {
     "mae": "mean_absolute_error", "MAE": "mean_absolute_error",
     "mape": "mean_absolute_percentage_error", "MAPE": "mean_absolute_percentage_error",
     "msle": "mean_squared_logarithmic_error", "MSLE": "mean_squared_logarithmic_error",
+    "fscore": "fmeasure", "f1score": "fmeasure",
     "cosine": "cosine_proximity", "kld": "kullback_leibler_divergence", "KLD": "kullback_leibler_divergence",
 }  # fmt: skip
 

@@ -4,12 +4,14 @@ import functools
 import importlib
 import numbers
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from keraunos.core.registry import TABLES
 from keraunos.eras import table
-from keraunos.utils import spelling
+from keraunos.utils import spelling, tree
 from keraunos.utils.config import image_data_format
 from keraunos.utils.errors import ArgumentError, UnknownNameError
 from keraunos.utils.text import snake_case
@@ -21,10 +23,13 @@ __all__ = [
     "attribute",
     "automatic_name",
     "batch_logs",
+    "direction",
     "display_class",
     "engine",
+    "epoch_name",
     "files",
     "first_input_name",
+    "hand_validation_data",
     "key",
     "log_order",
     "member",
@@ -458,6 +463,35 @@ def summary_printer() -> Callable[..., None]:
 def metric_name(identifier: str, metric: Any) -> str:
     """Under which name a metric that was asked for by name is shown in the active era."""
     return table.SHOWN_METRICS.get(identifier, identifier) if spelling.chosen() else identifier
+
+
+def direction(monitor: str) -> str:
+    """Before Keras 3 an accuracy was known by its name, and anything else taken for an error.
+
+    >>> direction("val_acc"), direction("val_mine")
+    ('up', 'down')
+    """
+    return "up" if "acc" in monitor or monitor.removeprefix("val_").startswith("fmeasure") else "down"
+
+
+def epoch_name(epoch: int) -> str:
+    """Epochs had five digits; Keras 1 counted them from 0."""
+    return f"Epoch {epoch + (spelling.era() > 1):05d}"
+
+
+def hand_validation_data(callbacks: Iterable[Any], data: tuple[Any, Any, Any]) -> None:
+    """Before Keras 3 each callback found the inputs, targets and weights in one list, ``validation_data``."""
+    x, y, weights = data
+    arrays = [*tree.leaves(x), *tree.leaves(y)] if y is not None and all(map(_is_rows, tree.leaves((x, y)))) else None
+    if arrays is not None:
+        given = tree.leaves(weights) if weights is not None else [np.ones(len(part)) for part in tree.leaves(y)]
+        arrays = [*arrays, *given]
+    for callback in callbacks:
+        callback.validation_data = arrays
+
+
+def _is_rows(values: Any) -> bool:
+    return hasattr(values, "shape") and len(values.shape) > 0
 
 
 def log_order(logs: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

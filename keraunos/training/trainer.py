@@ -293,6 +293,8 @@ class Trainer(Running):
         if validation is not None:
             self._prepare(validation)
         container = self._callbacks("train", callbacks, verbose, batches, epochs, validation)
+        if validation is not None and spelling.chosen():
+            spelling.provider().hand_validation_data(container.callbacks, (vx, vy, vw))
         history = container.history
         if history is None:
             history = History()

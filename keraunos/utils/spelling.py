@@ -109,6 +109,15 @@ class Provider(Protocol):
     def weights_earlier(self, layer: Any, arrays: Sequence[Any]) -> list[Any]:
         """Weights as the active era listed them."""
 
+    def direction(self, monitor: str) -> str:
+        """Whether a value that is followed shall go ``"up"`` or ``"down"``, by its name alone."""
+
+    def epoch_name(self, epoch: int) -> str:
+        """How messages call an epoch, counted from 0 here."""
+
+    def hand_validation_data(self, callbacks: Iterable[Any], data: tuple[Any, Any, Any]) -> None:
+        """Give callbacks the data that an epoch is validated on."""
+
     def run_params(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """What a callback learns about a run."""
 
@@ -189,6 +198,15 @@ def quiet() -> Iterator[None]:
 def is_quiet() -> bool:
     """Whether notes are neither said nor remembered."""
     return _quiet[0]
+
+
+def epoch_name(epoch: int) -> str:
+    """How messages call an epoch, which is counted from 0 here.
+
+    >>> epoch_name(0)
+    'Epoch 1'
+    """
+    return provider().epoch_name(epoch) if chosen() else f"Epoch {epoch + 1}"
 
 
 def note(text: str) -> None:

@@ -72,13 +72,7 @@ def test_an_optimizer_takes_the_recorded_steps(release, case):
 
 # --- losses and metrics -------------------------------------------------------------------
 
-# Metrics of Keras 1 that are of another kind today, or of none: left out.
-OLD_METRICS = {"matthews_correlation", "precision", "recall", "fmeasure", "fbeta_score"}
-FUNCTIONS = [
-    (release, case)
-    for release, case in cases("losses_metrics", "functions")
-    if case["fn"].partition(".")[2] not in OLD_METRICS
-]
+FUNCTIONS = cases("losses_metrics", "functions")
 
 
 def function(family, name):

@@ -4,7 +4,7 @@ from keraunos.training.callbacks.base import Callback, LambdaCallback
 from keraunos.training.callbacks.callback_list import CallbackList
 from keraunos.training.callbacks.control import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau, TerminateOnNaN
 from keraunos.training.callbacks.files import BackupAndRestore, ModelCheckpoint
-from keraunos.training.callbacks.report import CSVLogger, History, ProgbarLogger
+from keraunos.training.callbacks.report import CSVLogger, History, ProgbarLogger, RemoteMonitor
 from keraunos.training.callbacks.tensorboard import TensorBoard
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
     "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -27,6 +27,9 @@ class EarlyStopping(MonitorCallback):
         baseline: Value to beat; epochs that do not count as epochs without improvement.
         restore_best_weights: Whether to go back to the weights of the best epoch at the end.
         start_from_epoch: Epochs at the beginning that do not count.
+        baseline_first: Whether ``baseline`` is the best value to begin with, and weights are gone back to only where
+            the run is stopped, as in Keras 2.2.4.
+        late: Whether one epoch more is waited, as in Keras 1.2.2.
 
     Attributes:
         stopped_epoch: The epoch that was the last, from 0; 0 if the run was not stopped.
@@ -50,24 +53,31 @@ class EarlyStopping(MonitorCallback):
         baseline: float | None = None,
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
+        *,
+        baseline_first: bool = False,
+        late: bool = False,
     ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta)
+        self.baseline_first, self.late = baseline_first, late
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
         self.on_train_begin()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.wait = self.stopped_epoch = self.best_epoch = 0
-        self.best = None
+        self.best = self.baseline if self.baseline_first else None
         self.best_weights: list[np.ndarray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         current = self.get_monitor_value(logs)
         if current is None or epoch < self.start_from_epoch:
             return
-        if self.restore_best_weights and self.best_weights is None:
+        if self.restore_best_weights and self.best_weights is None and not self.baseline_first:
             # Some weights must be there to restore, even if no epoch ever improves.
             self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        if self.baseline_first:
+            self._count(epoch, current)
+            return
         self.wait += 1
         if self.improves(current, self.best):
             self.best, self.best_epoch = current, epoch
@@ -80,9 +90,26 @@ class EarlyStopping(MonitorCallback):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
+    def _count(self, epoch: int, current: float) -> None:
+        if self.improves(current, self.best):
+            self.best, self.best_epoch, self.wait = current, epoch, 0
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            return
+        self.wait += 1
+        if self.wait - self.late >= self.patience:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+            if self.restore_best_weights:
+                if self.verbose > 0:
+                    write("Restoring model weights from the end of the best epoch\n")
+                self.model.set_weights(self.best_weights)
+
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.stopped_epoch > 0 and self.verbose > 0:
-            write(f"Epoch {self.stopped_epoch + 1}: early stopping\n")
+            write(f"{spelling.epoch_name(self.stopped_epoch)}: early stopping\n")
+        if self.baseline_first:
+            return
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
                 write(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.\n")
@@ -105,6 +132,7 @@ class ReduceLROnPlateau(MonitorCallback):
         min_delta: Smallest change that counts as an improvement.
         cooldown: Epochs after a reduction that do not count.
         min_lr: Lowest learning rate.
+        late: Whether one epoch more is waited, as in Keras 1.2.2.
 
     Raises:
         ArgumentError: ``factor`` is 1 or more.
@@ -126,6 +154,8 @@ class ReduceLROnPlateau(MonitorCallback):
         min_delta: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,
+        *,
+        late: bool = False,
     ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta)
         if factor >= 1.0:
@@ -133,7 +163,7 @@ class ReduceLROnPlateau(MonitorCallback):
                 f"ReduceLROnPlateau: factor is {factor}; a learning rate is reduced by a factor below 1."
             )
         self.factor, self.min_lr, self.patience = factor, min_lr, patience
-        self.verbose, self.cooldown = verbose, cooldown
+        self.verbose, self.cooldown, self.late = verbose, cooldown, late
         self.on_train_begin()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -155,8 +185,9 @@ class ReduceLROnPlateau(MonitorCallback):
             self.best, self.wait = current, 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience:
+            if self.wait - self.late >= self.patience:
                 self._reduce(epoch)
+                self.wait = self.wait or int(self.late)  # 1.2.2 counts the epoch of a reduction too
 
     def in_cooldown(self) -> bool:
         """Whether a reduction was so recent that epochs do not count."""
@@ -169,7 +200,7 @@ class ReduceLROnPlateau(MonitorCallback):
         rate = max(rate * self.factor, self.min_lr)
         self.model.optimizer.learning_rate = rate
         if self.verbose > 0:
-            write(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.\n")
+            write(f"\n{spelling.epoch_name(epoch)}: ReduceLROnPlateau reducing learning rate to {rate}.\n")
         self.cooldown_counter, self.wait = self.cooldown, 0
 
 
@@ -204,7 +235,7 @@ class LearningRateScheduler(Callback):
             raise ArgumentError(f"The output of the `schedule` function should be a float. Got: {rate}")
         optimizer.learning_rate = rate if isinstance(rate, float) else float(rate)
         if self.verbose > 0:
-            write(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.\n")
+            write(f"\n{spelling.epoch_name(epoch)}: LearningRateScheduler setting learning rate to {rate}.\n")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:

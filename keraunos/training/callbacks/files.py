@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import operator
 import os
 import warnings
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from keraunos.training.callbacks.base import Callback, on_demand
 from keraunos.training.callbacks.monitor import MonitorCallback
 from keraunos.training.callbacks.state_file import read_state, write_state
-from keraunos.utils import tree
+from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, ModelFileError
 from keraunos.utils.progress import write
 from keraunos.utils.spelling import spelled
@@ -57,6 +58,8 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
         save_freq: ``"epoch"``, or the number of batches between two savings.
         initial_value_threshold: Value that the first saving must beat.
         every_epochs: Number of epochs between two savings, where ``save_freq`` is ``"epoch"``.
+        any_ending: Whether ``filepath`` may end otherwise; the file is an HDF5 file then.
+        first_epoch: What ``{epoch}`` is for the first epoch.
 
     Raises:
         ArgumentError: A wrong ending or ``save_freq``; later, a name in ``filepath`` that ``logs`` does not hold.
@@ -80,6 +83,8 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
         initial_value_threshold: float | None = None,
         *,
         every_epochs: int = 1,
+        any_ending: bool = False,
+        first_epoch: int = 1,
     ) -> None:
         super().__init__(monitor, mode, initial_value_threshold)
         self.filepath, self.verbose = os.fspath(filepath), verbose
@@ -89,7 +94,8 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
             raise ArgumentError(f"ModelCheckpoint: every_epochs is {every_epochs!r}; expected a positive whole number.")
         self.every_epochs, self.epochs_seen = int(every_epochs), 0
         endings = (".h5", ".hdf5") if save_weights_only else (".keras", ".h5")
-        if not self.filepath.endswith(endings):
+        self.first_epoch = first_epoch
+        if not any_ending and not self.filepath.endswith(endings):
             what = "weights" if save_weights_only else "a model"
             raise ArgumentError(
                 f"ModelCheckpoint: filepath is {self.filepath!r}; a file of {what} must end in {' or '.join(endings)}."
@@ -116,10 +122,11 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
             return
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
-        self._say(epoch, f"finished saving model to {path}")
+        if not spelling.chosen():
+            self._say(epoch, f"finished saving model to {path}")
 
     def _path(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> str:
-        known = {"epoch": epoch + 1, **({} if batch is None else {"batch": batch + 1}), **logs}
+        known = {"epoch": epoch + self.first_epoch, **({} if batch is None else {"batch": batch + 1}), **logs}
         try:
             return self.filepath.format(**known)
         except KeyError as error:
@@ -140,8 +147,10 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
             message = f"Can save best model only when `monitor` is a scalar value. Received: {current}. Saving anyway."
             warnings.warn(message, stacklevel=5)
             return True
-        best = "None" if self.best is None else f"{self.best:.5f}"
-        if not self.improves(current, self.best):
+        better = self.improves(current, self.best)
+        unknown = "None" if not spelling.chosen() else "-inf" if self.monitor_op is operator.gt else "inf"
+        best = unknown if self.best is None else f"{self.best:.5f}"
+        if not better:
             self._say(epoch, f"{self.monitor} did not improve from {best}")
             return False
         self._say(epoch, f"{self.monitor} improved from {best} to {current:.5f}, saving model to {path}")
@@ -150,7 +159,7 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
 
     def _say(self, epoch: int, what: str) -> None:
         if self.verbose > 0:
-            write(f"\nEpoch {epoch + 1}: {what}\n")
+            write(f"\n{spelling.epoch_name(epoch)}: {what}\n")
 
 
 class BackupAndRestore(_EveryFewBatches):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keraunos.training.callbacks.base import Callback
+from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.spelling import Logs, spelled
 from keraunos.utils.text import suggestion
@@ -86,6 +87,8 @@ class MonitorCallback(Callback):
             direction = getattr(metric, "direction", None)
             if direction in ("up", "down"):
                 return str(direction)
+        if spelling.chosen():
+            return spelling.provider().direction(self.monitor)
         raise ArgumentError(
             f"{type(self).__name__} received monitor={self.monitor!r}, and it is not known whether a high or a low "
             f"value of it is good. Pass mode='max' or mode='min'."

@@ -1,7 +1,10 @@
 """Callbacks that report: the history, the display, a CSV file."""
 
 import csv
+import json
 import os
+import warnings
+from collections.abc import Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -9,7 +12,7 @@ import numpy as np
 from keraunos.training.callbacks.base import Callback, on_demand
 from keraunos.utils.errors import ArgumentError, UsageError
 from keraunos.utils.progress import new_display
-from keraunos.utils.spelling import Logs
+from keraunos.utils.spelling import Logs, spelled
 
 
 class History(Callback):
@@ -163,6 +166,46 @@ class CSVLogger(Callback):
         if self._file is not None:
             self._file.close()
         self._file = None
+
+
+class RemoteMonitor(Callback):
+    """Send the values of every epoch to a server, as an HTTP POST; the package ``requests`` sends them.
+
+    Args:
+        root: Address of the server.
+        path: Path on it.
+        field: Field of the form that holds the values as JSON.
+        headers: Further HTTP headers.
+        send_as_json: Whether the body is the JSON itself, and no form.
+    """
+
+    @spelled
+    def __init__(
+        self,
+        root: str = "http://localhost:9000",
+        path: str = "/publish/epoch/end/",
+        field: str = "data",
+        headers: Mapping[str, str] | None = None,
+        send_as_json: bool = False,
+    ) -> None:
+        super().__init__()
+        self.root, self.path, self.field = root, path, field
+        self.headers, self.send_as_json = headers, send_as_json
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        try:
+            import requests
+        except ImportError:
+            raise ImportError("RemoteMonitor needs the package requests. Run: pip install requests") from None
+        values = {
+            name: value.item() if isinstance(value, np.generic) else value for name, value in (logs or {}).items()
+        }
+        sent = {"epoch": epoch, **values}
+        body: dict[str, Any] = {"json": sent} if self.send_as_json else {"data": {self.field: json.dumps(sent)}}
+        try:
+            requests.post(self.root + self.path, headers=self.headers, **body)
+        except requests.exceptions.RequestException:
+            warnings.warn(f"Could not reach RemoteMonitor root server at {self.root}", stacklevel=2)
 
 
 def _cell(value: Any) -> Any:

@@ -83,9 +83,14 @@ def is_array(data: Any) -> bool:
         return len(data.shape) > 0
     if isinstance(data, type):
         return False
-    if _is_sparse(data):
+    if _is_sparse(data) or _reads_rows(data):
         return True
     return hasattr(data, "__array__") and len(getattr(data, "shape", (1,))) > 0
+
+
+def _reads_rows(data: Any) -> bool:
+    """Whether a class says of itself that slices of its objects read rows, as of an array."""
+    return getattr(type(data), "reads_rows", False) is True
 
 
 def holds_arrays(data: Any) -> bool:
@@ -194,7 +199,7 @@ def _from_array(data: Any, name: str) -> Any:
         return Rows(lambda start, stop: data[start:stop], data.shape, data.dtype, name)
     if isinstance(data, np.ndarray):
         return as_numbers(np.asarray(data), name)
-    if comes_from(data, "h5py", "zarr") and len(getattr(data, "shape", None) or ()):
+    if _reads_rows(data) or (comes_from(data, "h5py", "zarr") and len(getattr(data, "shape", None) or ())):
         return Rows(lambda start, stop: data[start:stop], data.shape, data.dtype, name)
     if _is_sparse(data):
         compressed = data if data.format == "csr" else data.tocsr()
