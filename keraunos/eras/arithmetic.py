@@ -127,6 +127,8 @@ def as_returned(name: str, member: Any) -> Any:
     Keras 1 returned one number for a batch. Keras 2 returned one for a row, and for the metrics ``top_k`` one for
     a batch.
     """
+    if inspect.isclass(member) and (name.islower() or name.isupper()):
+        member = getattr(member, "fn", None) or member  # "mse" and "MSE" were functions
     if not inspect.isfunction(member) or name in ("get", "serialize", "deserialize"):
         return member
     whole = spelling.era() == 1 or "top_k" in name

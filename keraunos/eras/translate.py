@@ -484,7 +484,7 @@ def hand_validation_data(callbacks: Iterable[Any], data: tuple[Any, Any, Any]) -
     x, y, weights = data
     arrays = [*tree.leaves(x), *tree.leaves(y)] if y is not None and all(map(_is_rows, tree.leaves((x, y)))) else None
     if arrays is not None:
-        given = tree.leaves(weights) if weights is not None else [np.ones(len(part)) for part in tree.leaves(y)]
+        given = tree.leaves(weights) if weights is not None else [np.ones(part.shape[0]) for part in tree.leaves(y)]
         arrays = [*arrays, *given]
     for callback in callbacks:
         callback.validation_data = arrays

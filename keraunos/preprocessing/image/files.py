@@ -150,16 +150,15 @@ def load_img(
     color_mode = "grayscale" if grayscale else color_mode
     if color_mode not in MODES:
         raise ArgumentError(f"load_img: color_mode is {color_mode!r}.{suggestion(color_mode, MODES)}")
+    if target_size is not None and interpolation not in _SAMPLING:
+        raise ArgumentError(f"load_img: interpolation is {interpolation!r}.{suggestion(interpolation, _SAMPLING)}")
     image = pillow().open(path)
+    image.load()  # which closes the file
     if image.mode != MODES[color_mode] and not (color_mode == "grayscale" and image.mode.startswith("I")):
         image = image.convert(MODES[color_mode])
-    if target_size is None:
+    if target_size is None or image.size == (target_size[1], target_size[0]):
         return image
     rows, columns = target_size
-    if image.size == (columns, rows):
-        return image
-    if interpolation not in _SAMPLING:
-        raise ArgumentError(f"load_img: interpolation is {interpolation!r}.{suggestion(interpolation, _SAMPLING)}")
     box = _middle(image.size, columns / rows) if keep_aspect_ratio else None
     return image.resize((columns, rows), getattr(pillow().Resampling, interpolation.upper()), box=box)
 
