@@ -1,5 +1,7 @@
 """Outputs × losses × weights × metrics: what ``compile`` was told, resolved once the outputs are known."""
 
+import contextlib
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +10,7 @@ from keraunos import metrics as metric_functions
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core.scope import current_scope, get_mask
+from keraunos.core.symbolic import infer
 from keraunos.core.variable import Variable
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError
@@ -44,10 +47,11 @@ class Objectives:
         loss, loss_weights, metrics, weighted_metrics = self.given
         outputs = _by_name(output_specs, names, "outputs")
         names = list(outputs)
-        targets = _by_name(y_specs, names, "y", optional=True)
         many = len(names) > 1
         per_output = _spread(loss, names, "loss", many, nested=False)
         self.losses = {name: _loss(per_output[name]) for name in names if per_output[name] is not None}
+        self.names = names
+        targets = self._targets(y_specs)
         for name, function in self.losses.items():
             if targets.get(name) is None:
                 raise DataError(
@@ -69,15 +73,20 @@ class Objectives:
             resolved = {
                 name: [
                     self._metric(m, name, targets.get(name), outputs[name], many, taken[name] if weighs else None)
-                    for m in _as_list(spread[name])
+                    for m in _each(_as_list(spread[name]), targets.get(name), outputs[name])
                 ]
                 for name in names
             }
             setattr(self, attribute, resolved)
-        self.names = names
         # Of outputs without a second axis, the mean over the last one is a mean over the batch.
         self._of_rows = all(len(outputs[name].shape) > 1 for name in names)
         self.resolved = True
+
+    def _targets(self, y: Any) -> dict[str, Any]:
+        """Targets by output; as many as there are losses belong to the outputs that have one."""
+        given = 1 if not isinstance(y, (list, tuple, Mapping)) else len(tree.leaves(y))
+        some = not isinstance(y, Mapping) and given == len(self.losses) != len(self.names)
+        return _by_name(y, list(self.losses) if some else self.names, "y", optional=True)
 
     def _metric(
         self, given: Any, name: str, target: TensorSpec | None, output: TensorSpec, many: bool, taken: Any
@@ -121,7 +130,7 @@ class Objectives:
         """Weighted sum of the outputs' losses, or ``None`` where no output has one."""
         rows = _rows()
         outputs = _by_name(y_pred, self.names, "outputs")
-        targets = _by_name(y, self.names, "y", optional=True)
+        targets = self._targets(y)
         weights = _weights_by_name(sample_weight, self.names)
         total = None
         for name, function in self.losses.items():
@@ -146,7 +155,7 @@ class Objectives:
         """Enter a batch into every metric."""
         rows = _rows()
         outputs = _by_name(y_pred, self.names, "outputs")
-        targets = _by_name(y, self.names, "y", optional=True)
+        targets = self._targets(y)
         weights = _weights_by_name(sample_weight, self.names)
         for name in self.names:
             if targets.get(name) is None:
@@ -257,6 +266,30 @@ def _single(given: Sequence[Any], what: str) -> Any:
 
 def _as_list(given: Any) -> list[Any]:
     return [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _each(given: list[Any], target: TensorSpec | None, output: TensorSpec) -> list[Any]:
+    """Metrics; a function that returns several by name, as Keras 1 let it, stands for each of them."""
+    if not spelling.chosen() or target is None:
+        return given
+    return [part for metric in given for part in _parts(metric, target, output)]
+
+
+def _parts(metric: Any, target: TensorSpec, output: TensorSpec) -> list[Any]:
+    if not inspect.isfunction(metric) or metric.__module__.startswith("keraunos."):
+        return [metric]
+    returned: Any = None
+    with contextlib.suppress(Exception):  # What is wrong with it is said where it is computed.
+        returned = infer(metric, (target, output))
+    return [_part(metric, name) for name in returned] if isinstance(returned, Mapping) else [metric]
+
+
+def _part(metric: Any, name: str) -> Any:
+    def part(y_true: Any, y_pred: Any) -> Any:
+        return metric(y_true, y_pred)[name]
+
+    part.__name__ = name
+    return part
 
 
 def _factor(weight: Any) -> Any:
