@@ -28,7 +28,7 @@ class Module(NamedTuple):
         name: Its name behind ``keras.``; ``""`` is ``keras`` itself.
         sources: Modules of Keraunos where its names are looked up, in order.
         names: Names that it has; all public ones of its sources if empty.
-        others: Names that mean something else there, as ``"name=module:attribute"``.
+        others: Names that mean something else there, as ``"name=module:attribute"``, or ``"name@12=…"`` for eras.
         today: What it is called today, where that is not its name.
         last: The last era that had it.
     """
@@ -66,7 +66,7 @@ MODULES = (
         "version=eras.modules:version",
     ),
     Module("initializers", "initializers", others="_compute_fans=eras.initializations:compute_fans_keras2"),
-    Module("callbacks", "callbacks", others="BaseLogger=eras.callbacks:BaseLogger"),
+    Module("callbacks", "callbacks", others="BaseLogger=eras.callbacks:BaseLogger TensorBoard@12=eras.callbacks:TensorBoard"),
     Module("optimizers", "optimizers", others="deserialize=eras.functions:deserialize_optimizer"),
     *(
         Module(name, name)
@@ -201,7 +201,7 @@ def public(name: str, older: bool = False) -> list[str]:
     ['DTypePolicy', 'Policy']
     """
     row = BY_NAME[name]
-    names = {*children(name), *(pair.partition("=")[0] for pair in row.others.split()), *row.names.split()}
+    names = {*children(name), *(own for own, _ in _others(row)), *row.names.split()}
     if not row.names:
         for source in row.sources.split():
             names |= set(_public(_module(source)))
@@ -225,8 +225,7 @@ def find(name: str, attribute: str) -> Any:
     'Dense'
     """
     row = BY_NAME[name]
-    for pair in row.others.split():
-        own, _, place = pair.partition("=")
+    for own, place in _others(row):
         if own == attribute:
             module, _, member = place.partition(":")
             return getattr(_module(module), member)
@@ -256,6 +255,15 @@ def absence(name: str, attribute: str) -> str:
             return f"{path} of Keras {row.last} is not in Keraunos."
     near = suggestion(attribute, public(name)) if name in BY_NAME else ""
     return f"{path} is not in Keraunos.{near if 'Did you mean' in near else ''}"
+
+
+def _others(row: Module) -> Iterator[tuple[str, str]]:
+    """Names that mean something else in a module in the active era, and where that stands."""
+    for pair in row.others.split():
+        own, _, place = pair.partition("=")
+        own, _, eras = own.partition("@")
+        if not eras or str(spelling.era()) in eras:
+            yield own, place
 
 
 def _module(source: str) -> ModuleType:

@@ -7,6 +7,8 @@ import pytest
 
 from keraunos import callbacks, layers, models
 from keraunos.eras.callbacks import BaseLogger
+from keraunos.eras.install import install_as_keras, uninstall_keras
+from keraunos.utils.errors import DataError
 from keraunos.utils.spelling import in_era
 
 
@@ -162,3 +164,28 @@ def test_a_monitor_far_away_is_told_of_every_epoch(as_json, monkeypatch):
     monitor.headers = "fail"
     with pytest.warns(UserWarning, match="Could not reach RemoteMonitor root server"):
         monitor.on_epoch_end(4)
+
+
+def test_weights_are_pictures_and_outputs_tables_for_the_projector(tmp_path):
+    pytest.importorskip("tensorboard")
+    pytest.importorskip("PIL")
+    x, y = np.zeros((4, 2), "float32"), np.ones((4, 3), "float32")
+    keras = install_as_keras(2)
+    try:
+        model = keras.models.Sequential([keras.layers.Dense(3, input_shape=(2,), name="dense")])
+        model.compile("sgd", "mse")
+        board = keras.callbacks.TensorBoard(
+            str(tmp_path), 1, write_images=True, embeddings_freq=1, embeddings_layer_names=["dense"], embeddings_data=x
+        )
+        model.fit(x, y, validation_data=(x, y), callbacks=[board], verbose=0)
+        with pytest.raises(DataError, match="validation_data must be provided"):
+            model.fit(x, y, callbacks=[keras.callbacks.TensorBoard(str(tmp_path), 1)], verbose=0)
+        with pytest.raises(DataError, match="embeddings_data must be provided"):
+            model.fit(x, y, callbacks=[keras.callbacks.TensorBoard(str(tmp_path), embeddings_freq=1)], verbose=0)
+    finally:
+        uninstall_keras()
+    assert np.allclose(np.loadtxt(tmp_path / "dense.tsv"), model.predict(x, verbose=0))
+    assert 'tensor_path: "dense.tsv"' in (tmp_path / "projector_config.pbtxt").read_text()
+    written = b"".join(file.read_bytes() for file in (tmp_path / "train").iterdir())
+    assert written.count(b"\x89PNG") == 2
+    assert callbacks.TensorBoard is not type(board)

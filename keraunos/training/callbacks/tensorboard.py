@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import sys
 import time
 import warnings
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -173,9 +175,13 @@ class _Package:
 
     @spelled
     def __init__(self) -> None:
+        # By this name the package knows that it shall not look for TensorFlow, of which `import keras` may have
+        # put a stand-in there.
+        sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
         from tensorboard.plugins.histogram import metadata as histogram
+        from tensorboard.plugins.image import metadata as image
         from tensorboard.plugins.scalar import metadata as scalar
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
         from tensorboard.util.tensor_util import make_tensor_proto
@@ -185,6 +191,7 @@ class _Package:
         self._metadata = {
             "scalar": scalar.create_summary_metadata(None, None),
             "histogram": histogram.create_summary_metadata(None, None),
+            "image": image.create_summary_metadata(None, None),
             "graph_keras_model": graph,
         }
 
