@@ -12,10 +12,24 @@ from keraunos.utils.errors import ArgumentError, DataError
 from keraunos.utils.text import shape_text
 
 __all__ = [
-    "batch_shuffle", "check_array_length_consistency", "check_array_lengths", "check_loss_and_target_compatibility",
-    "collect_metrics", "iter_sequence_infinite", "make_batches", "slice_X", "slice_arrays", "standardize_class_weights",
-    "standardize_input_data", "standardize_sample_or_class_weights", "standardize_sample_weights", "standardize_weights",
-    "weighted_masked_objective", "weighted_objective",
+    "batch_shuffle",
+    "check_array_length_consistency",
+    "check_array_lengths",
+    "check_loss_and_target_compatibility",
+    "check_num_samples",
+    "collect_metrics",
+    "iter_sequence_infinite",
+    "make_batches",
+    "slice_X",
+    "slice_arrays",
+    "standardize_class_weights",
+    "standardize_input_data",
+    "standardize_sample_or_class_weights",
+    "standardize_sample_weights",
+    "standardize_single_array",
+    "standardize_weights",
+    "weighted_masked_objective",
+    "weighted_objective",
 ]  # fmt: skip
 
 
@@ -126,6 +140,22 @@ def standardize_input_data(
                 f"but got array with shape {shape_text(array.shape)}."
             )
     return arrays
+
+
+def standardize_single_array(x: Any) -> Any:
+    """An array with at least two axes, of a row or more."""
+    return x if x is None or np.ndim(x) != 1 else np.expand_dims(x, 1)
+
+
+def check_num_samples(
+    ins: Any, batch_size: int | None = None, steps: int | None = None, steps_name: str = "steps"
+) -> Any:
+    """Rows of some arrays; ``None`` where batches are counted instead."""
+    if steps is not None and batch_size is not None:
+        raise ArgumentError(f"If {steps_name} is set, the `batch_size` must be None.")
+    if not ins and steps is None:
+        raise DataError(f"There are no arrays to count the rows of; give {steps_name}.")
+    return int(ins[0].shape[0]) if ins and hasattr(ins[0], "shape") else None
 
 
 def standardize_sample_or_class_weights(x_weight: Any, output_names: Sequence[str], weight_type: str) -> list[Any]:

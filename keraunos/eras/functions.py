@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keraunos.backend import K
 from keraunos.eras.translate import Samples
 from keraunos.utils import tree
 from keraunos.utils.spelling import chosen, note, spelled
@@ -151,3 +152,13 @@ def deserialize_optimizer(config: Any, custom_objects: Any = None) -> Any:
     if chosen() and isinstance(config, dict) and isinstance(config.get("class_name"), str):
         config["class_name"] = config["class_name"].lower()
     return made
+
+
+def optimizer_from_config(config: Any, custom_objects: Any = None) -> Any:
+    """The optimizer of a config ``{"class_name": …, "config": …}``, as Keras 1 called it."""
+    return deserialize_optimizer(dict(config), custom_objects)
+
+
+def clip_norm(g: Any, c: float, n: Any) -> Any:
+    """A gradient whose norm ``n`` is above ``c``, scaled down to it; a ``c`` of 0 limits nothing."""
+    return g * (c / K.maximum(n, c)) if c > 0 else g

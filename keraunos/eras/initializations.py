@@ -10,7 +10,7 @@ from keraunos.core.variable import Variable
 from keraunos.utils import spelling
 
 __all__ = [
-    "get", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity", "lecun_uniform", "normal", "one",
+    "get", "get_fans", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity", "lecun_uniform", "normal", "one",
     "orthogonal", "uniform", "zero",
 ]  # fmt: skip
 
@@ -79,6 +79,15 @@ he_normal = _function("he_normal")
 he_uniform = _function("he_uniform")
 zero = _function("zero")
 one = _function("one")
+
+
+def get_fans(shape: Sequence[int], dim_ordering: str = "th") -> tuple[float, float]:
+    """Numbers that go into and out of one place of a layer with a kernel of this shape.
+
+    >>> get_fans((16, 8, 3, 3))
+    (72, 144)
+    """
+    return compute_fans_keras2(shape, "channels_first" if dim_ordering == "th" else "channels_last")
 
 
 def get(identifier: Any, **_: Any) -> Any:

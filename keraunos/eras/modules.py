@@ -53,8 +53,10 @@ def _moved(names: str, sources: str, today: str, last: int = 2, prefix: str = ""
     return [Module(f"{prefix}{name}", sources, others=others, today=today, last=last) for name in names.split()]
 
 
-_GRAPH = (
-    "Container=models:Model Network=models:Model Node=eras.nodes:Call get_source_inputs=eras.nodes:get_source_inputs"
+# What scripts took out of the modules of the graph.
+_GRAPHS = (
+    "Container=models:Model Network=models:Model Node=eras.nodes:Call get_source_inputs=eras.nodes:get_source_inputs "
+    "to_list=eras.utilities:to_list object_list_uid=eras.utilities:object_list_uid"
 )
 
 
@@ -67,7 +69,11 @@ MODULES = (
     ),
     Module("initializers", "initializers", others="_compute_fans=eras.initializations:compute_fans_keras2"),
     Module("callbacks", "callbacks", others="BaseLogger=eras.callbacks:BaseLogger TensorBoard@12=eras.callbacks:TensorBoard"),
-    Module("optimizers", "optimizers", others="deserialize=eras.functions:deserialize_optimizer"),
+    Module(
+        "optimizers", "optimizers",
+        others="deserialize=eras.functions:deserialize_optimizer optimizer_from_config=eras.functions:optimizer_from_config "
+        "clip_norm=eras.functions:clip_norm",
+    ),
     *(
         Module(name, name)
         for name in (
@@ -127,18 +133,19 @@ MODULES = (
         "advanced_activations wrappers",
         "layers", "keras.layers", prefix="layers.",
     ),
-    Module("engine", "layers models saving", others=_GRAPH),
-    *_moved("topology base_layer input_layer", "layers models saving", "keras.layers", prefix="engine.", others=_GRAPH),
+    Module("engine", "layers models saving", others=_GRAPHS),
+    *_moved("topology base_layer input_layer", "layers models saving", "keras.layers", prefix="engine.", others=_GRAPHS),
     Module(
-        "engine.training", "models layers saving eras.data_checks", others="slice_X=eras.functions:slice_X",
+        "engine.training", "models layers saving eras.data_checks",
+        others="slice_X=eras.functions:slice_X GeneratorEnqueuer=eras.enqueuers:GeneratorEnqueuer",
         today="keras.models", last=2,
     ),
     *_moved("training_utils", "eras.data_checks", "keras.models", prefix="engine."),
-    *_moved("sequential network", "models layers saving", "keras.models", prefix="engine."),
+    *_moved("sequential network", "models layers saving", "keras.models", prefix="engine.", others=_GRAPHS),
     Module(
         "engine.saving", "models layers saving",
         others="model_from_config=eras.files:model_from_config model_from_yaml=eras.files:model_from_yaml "
-        "preprocess_weights_for_loading=eras.files:preprocess_weights_for_loading",
+        f"preprocess_weights_for_loading=eras.files:preprocess_weights_for_loading {_GRAPHS}",
         today="keras.saving", last=2,
     ),
     Module("wrappers"),

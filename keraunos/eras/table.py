@@ -452,6 +452,7 @@ ALIASES = (
     Alias("layers", "Recurrent", "RNN"),
     Alias("regularizers", "WeightRegularizer", "L1L2"),
     Alias("regularizers", "ActivityRegularizer", "L1L2"),
+    Alias("regularizers", "L1L2Regularizer", "L1L2"),
     Alias("regularizers", "l1l2", "L1L2", {"l1": 0.01, "l2": 0.01}),
     Alias("regularizers", "activity_l1l2", "L1L2", {"l1": 0.01, "l2": 0.01}),
     # Since Keras 3 the class of this name, whose factors are 0 by default.

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from keraunos import layers, models, utils
-from keraunos.eras import data_checks, enqueuers, hdf5_data, layer_checks, several_devices, utilities, wrappers
+from keraunos.eras import (
+    data_checks,
+    enqueuers,
+    functions,
+    hdf5_data,
+    initializations,
+    layer_checks,
+    several_devices,
+    utilities,
+    wrappers,
+)
 from keraunos.eras.install import install_as_keras, uninstall_keras
 from keraunos.utils.errors import ArgumentError, DataError, NotBuiltError, ShapeError, UnknownNameError, UsageError
 from keraunos.utils.spelling import in_era
@@ -15,6 +25,8 @@ KEPT = {"utils": "custom_object_scope GeneratorEnqueuer HDF5Matrix OrderedEnqueu
         "utils.conv_utils": "normalize_tuple deconv_length", "utils.layer_utils": "print_summary count_params",
         "utils.io_utils": "HDF5Matrix h5dict save_array", "utils.data_utils": "get_file validate_file _hash_file",
         "utils.test_utils": "layer_test keras_test get_test_data", "utils.multi_gpu_utils": "multi_gpu_model",
+        "engine.topology": "Container get_source_inputs to_list", "engine": "Input Layer get_source_inputs Model",
+        "optimizers": "SGD deserialize clip_norm", "regularizers": "L1L2Regularizer WeightRegularizer",
         "engine.training_utils": "make_batches standardize_weights", "engine.training": "Model slice_X make_batches",
         "wrappers.scikit_learn": "KerasClassifier KerasRegressor BaseWrapper", "callbacks": "BaseLogger RemoteMonitor",
         "preprocessing.image": "ImageDataGenerator Iterator", "preprocessing.text": "Tokenizer one_hot",
@@ -289,6 +301,10 @@ def test_data_are_checked_as_they_were():
     with pytest.raises(DataError, match="must contain all classes in the data"):
         data_checks.standardize_weights(np.array([0, 1]), class_weight={0: 1.0})
     assert sorted(data_checks.batch_shuffle(np.arange(7), 3).tolist()) == list(range(7))
+    assert data_checks.standardize_single_array(np.arange(3)).shape == (3, 1)
+    assert data_checks.check_num_samples([X]) == 24
+    with pytest.raises(ArgumentError, match="If steps is set, the `batch_size` must be None"):
+        data_checks.check_num_samples([X], batch_size=3, steps=2)
     assert data_checks.collect_metrics({"a": "acc"}, ["a", "b"]) == [["acc"], []]
     assert data_checks.standardize_class_weights({"a": {0: 1}}, ["a", "b"]) == [{0: 1}, None]
 
@@ -300,6 +316,17 @@ def test_a_layer_is_put_through_its_paces(case):
         layer_checks.layer_test(*case, input_shape=(2, 3), expected_output=np.full((2, 3), 1e6))
     with pytest.raises(ArgumentError, match="Give one of them"):
         layer_checks.layer_test(*case)
+
+
+def test_a_gradient_is_limited_and_an_optimizer_read():
+    assert functions.clip_norm(np.array([3.0, 4.0]), 1.0, 5.0).tolist() == pytest.approx([0.6, 0.8])
+    assert functions.clip_norm(np.array([0.3, 0.4]), 1.0, 0.5).tolist() == pytest.approx([0.3, 0.4])
+    config = {"class_name": "SGD", "config": {"learning_rate": 0.5}}
+    with in_era(2):
+        assert float(functions.deserialize_optimizer(config).learning_rate) == 0.5
+    assert config["class_name"] == "sgd"
+    assert float(functions.optimizer_from_config(config).learning_rate) == 0.5
+    assert initializations.get_fans((16, 8, 3, 3)) == initializations.compute_fans_keras2((3, 3, 8, 16)) == (72, 144)
 
 
 def test_random_data_tell_their_classes():
