@@ -10,7 +10,7 @@ import numpy as np
 from keraunos.backend import K
 from keraunos.eras.translate import Samples
 from keraunos.utils import tree
-from keraunos.utils.spelling import chosen, note, spelled
+from keraunos.utils.spelling import chosen, era, note, spelled
 
 __all__ = [
     "evaluate_generator", "fit_generator", "predict_classes", "predict_generator", "predict_proba", "slice_X", "to_yaml"
@@ -123,6 +123,9 @@ def in_steps(generator: Any, amount: int | None) -> tuple[Any, int | None]:
     """A generator, and how many of its batches hold an amount of samples; other amounts are batches already."""
     if not isinstance(amount, Samples):
         return generator, amount
+    if era() == 1 and hasattr(generator, "__next__") and hasattr(generator, "batch_size"):
+        # Batches by number came with Keras 2: an iterator of images was taken one after the other.
+        return (batch for batch in generator), math.ceil(amount / generator.batch_size)
     size = getattr(generator, "batch_size", None)
     if size is None and isinstance(generator, Iterator):
         first = next(generator)

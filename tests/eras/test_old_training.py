@@ -1,9 +1,11 @@
 """Ways of training that Keras 1 and 2 had: metrics of several values, outputs without a loss."""
 
 import numpy as np
+import pytest
 
-from keraunos import layers, models
+from keraunos import callbacks, layers, models
 from keraunos.backend import K
+from keraunos.preprocessing import image, text
 from keraunos.utils.spelling import in_era
 
 X = np.random.default_rng(2).normal(size=(12, 3)).astype("float32")
@@ -41,3 +43,44 @@ def test_an_output_without_a_loss_needs_no_targets():
     error = model.predict_on_batch(X)[1] - X[:, :2]
     assert np.isclose(alone[0], np.mean(error**2))
     assert np.allclose(alone, listed)
+
+
+def test_images_of_a_generator_train_in_the_units_of_their_time():
+    pytest.importorskip("scipy")
+    images, labels = np.random.default_rng(3).uniform(0, 255, (10, 4, 4, 1)), np.eye(2)[np.arange(10) % 2]
+    counted = []
+
+    def network():
+        model = models.Sequential([layers.Flatten(input_shape=(4, 4, 1)), layers.Dense(2, activation="softmax")])
+        model.compile("sgd", "categorical_crossentropy")
+        return model
+
+    def flow(**options):
+        return image.ImageDataGenerator(rescale=1 / 255, horizontal_flip=True).flow(
+            images, labels, batch_size=4, **options
+        )
+
+    count = callbacks.LambdaCallback(on_batch_end=lambda batch, logs: counted.append(logs["size"]))
+    with in_era(1):
+        network().fit_generator(flow(), samples_per_epoch=10, nb_epoch=2, verbose=0, callbacks=[count])
+    with in_era(2):
+        model = network()
+        model.fit_generator(
+            flow(), steps_per_epoch=3, validation_data=flow(shuffle=False), verbose=0, callbacks=[count]
+        )
+        alone = image.ImageDataGenerator().flow(images, batch_size=4, shuffle=False)
+        assert model.predict_generator(alone, steps=3).shape == (10, 2)
+    assert counted[:6] == [4, 4, 2] * 2
+    assert sorted(counted[6:]) == [2, 4, 4]  # Keras 2 shuffled the batches themselves
+
+
+def test_counted_words_train():
+    texts, labels = ["good film", "bad film", "good good", "bad bad plot"], np.array([1, 0, 1, 0])
+    with in_era(1):
+        tokenizer = text.Tokenizer(nb_words=6)
+        tokenizer.fit_on_texts(texts)
+        model = models.Sequential([layers.Dense(1, input_dim=6, activation="sigmoid")])
+        model.compile("adam", "binary_crossentropy", metrics=["fmeasure"])
+        history = model.fit(tokenizer.texts_to_matrix(texts, "freq"), labels, nb_epoch=2, verbose=0).history
+        assert set(history) == {"loss", "fmeasure"}
+        assert model.predict_classes(tokenizer.texts_to_matrix(texts), verbose=0).shape == (4, 1)
