@@ -10,7 +10,7 @@ from keraunos import saving
 from keraunos.eras import written as release
 from keraunos.eras.configs import origin, todays_compile, todays_model
 from keraunos.eras.stored import Made, backend_of, earlier_arrays, todays_arrays, todays_state
-from keraunos.eras.yaml import read_yaml
+from keraunos.eras.yaml_text import read_yaml
 from keraunos.saving.layouts import layer_weights
 from keraunos.saving.whole import Contents, Facts
 from keraunos.utils import spelling

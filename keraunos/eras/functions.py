@@ -142,7 +142,7 @@ def to_yaml(self: Any, **options: Any) -> str:
         **options: Accepted; those of PyYAML's ``dump`` changed nothing but the look.
     """
     from keraunos.eras.files import architecture
-    from keraunos.eras.yaml import write_yaml
+    from keraunos.eras.yaml_text import write_yaml
 
     return write_yaml(architecture(self))
 

@@ -88,10 +88,11 @@ MODULES = (
             for place, names in (
                 ("hdf5_data", "HDF5Matrix h5dict"),
                 ("enqueuers", "GeneratorEnqueuer OrderedEnqueuer"),
+                ("nodes", "get_source_inputs"),
                 ("several_devices", "multi_gpu_model"),
                 (
                     "utilities",
-                    "CustomObjectScope convert_all_kernels_in_model custom_object_scope get_source_inputs print_summary",
+                    "CustomObjectScope convert_all_kernels_in_model custom_object_scope print_summary",
                 ),
             )
             for name in names.split()

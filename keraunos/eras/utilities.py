@@ -352,14 +352,6 @@ def print_summary(
     PRINTERS[min(spelling.era(), 2)](model, line_length=line_length, positions=positions, print_fn=print_fn)
 
 
-def get_source_inputs(tensor: Any, layer: Any = None, node_index: int | None = None) -> list[Any]:
-    """The symbolic inputs that a symbolic tensor is computed from, in the order of their use."""
-    node = getattr(tensor, "node", None)
-    before = [] if node is None else [one for one in tree.leaves((node.args, node.kwargs)) if hasattr(one, "node")]
-    found = [source for one in before for source in get_source_inputs(one)] if before else [tensor]
-    return list({id(source): source for source in found}.values())
-
-
 def convert_all_kernels_in_model(model: Any) -> None:
     """Turn every kernel of a convolution in a model by half a turn: see ``convert_kernel``."""
     for layer in model.layers:

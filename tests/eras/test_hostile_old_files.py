@@ -16,7 +16,7 @@ import pytest
 
 from keraunos import saving
 from keraunos.eras.files import model_from_yaml
-from keraunos.eras.yaml import read_yaml, write_yaml
+from keraunos.eras.yaml_text import read_yaml, write_yaml
 from keraunos.utils.errors import ModelFileError
 
 
@@ -215,7 +215,7 @@ def test_gates_that_do_not_fit_each_other_are_refused():
     ],
 )
 def test_yaml_makes_no_objects(text):
-    with pytest.raises(ModelFileError, match="names an object of Python|not the YAML|line 1"):
+    with pytest.raises(ModelFileError, match="names an object|not written as PyYAML does"):
         read_yaml(text, "the YAML text")
     assert "CODE_OF_A_FILE_RAN" not in os.environ
 
@@ -227,21 +227,21 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        (BOMB, "come to more"),
-        ("a: &a [*a]", "which is not there|come to more"),
-        ("[" * 200 + "]" * 200, "nested deeper"),
-        ("- " * 200 + "x", "nested deeper"),
+        (BOMB, "comes to more"),
+        ("a: &a [*a]", "comes to more"),
+        ("[" * 200 + "]" * 200, "levels"),
+        ("- " * 200 + "x", "levels"),
         ("a: 1\na: 2", "'a' stands twice"),
         ("{a: 1, a: 2}", "'a' stands twice"),
-        ("<<: {a: 1}", "'<<' is no plain text"),
+        ("<<: {a: 1}", "is no plain text"),
         ("a: .inf", "not finite"),
         ("a: .nan", "not finite"),
         (f"a: {'9' * 30}", "too large"),
-        ("a: 'x", "does not end"),
-        ('a: "\\q"', "is no character"),
-        ("a: [1, 2", "expected a comma"),
-        ("? [a]\n: 1", "expected a key|stands where"),
-        ("a: 1\n b: 2", "stands where|expected a key"),
+        ("a: 'x", "not the YAML"),
+        ('a: "\\q"', "not the YAML"),
+        ("a: [1, 2", "not the YAML"),
+        ("? [a]\n: 1", "is no plain text"),
+        ("a: 1\n b: 2", "not the YAML"),
         ("x" * (5 << 20), "bytes"),
         (b"\xff\xfe", "not the YAML"),
         (7, "expected YAML text"),

@@ -273,15 +273,6 @@ def test_all_kernels_of_a_model_turn():
     assert utilities.count_total_params(model.layers) == (6 + 1 + 12 + 1, 0)
 
 
-def test_symbolic_sources_are_found_once():
-    a, b = layers.Input((3,)), layers.Input((3,))
-    both = layers.add([a, layers.Dense(3)(layers.add([a, b]))])
-    assert [source is one for source, one in zip(utilities.get_source_inputs(both), (a, b), strict=True)] == [
-        True,
-        True,
-    ]
-
-
 def test_several_devices_are_needed_for_several_devices():
     with pytest.raises(ArgumentError, match="call `multi_gpu_model` with `gpus >= 2`"):
         several_devices.multi_gpu_model(line(), gpus=1)

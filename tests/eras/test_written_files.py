@@ -11,7 +11,7 @@ from recorded import GOLDEN
 import keraunos
 from keraunos import layers, saving
 from keraunos.eras.files import model_from_config, model_from_yaml
-from keraunos.eras.yaml import read_yaml
+from keraunos.eras.yaml_text import read_yaml
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.spelling import in_era
 
