@@ -166,6 +166,28 @@ def test_real_keras_reads_our_archive(make: Any, keras: Any, tmp_path: Path) -> 
         np.testing.assert_allclose(mine, real, atol=1e-6)
 
 
+@pytest.mark.parametrize("make", [dense, images, sequences, small, graph, frozen], ids=lambda make: make.__name__)
+def test_real_keras_reads_our_model_in_hdf5(make: Any, keras: Any, tmp_path: Path) -> None:
+    ours = make(keraunos)
+    ours.compile("adam", "mse")
+    ours.optimizer.build(ours.trainable_variables)
+    ours.save(tmp_path / "m.h5")
+    theirs = keras.models.load_model(tmp_path / "m.h5")
+    for mine, real in zip(*(predictions(m, inputs_of(make.__name__)) for m in (ours, theirs)), strict=True):
+        np.testing.assert_allclose(mine, real, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [dense, images, sequences, graph], ids=lambda make: make.__name__)
+def test_we_read_a_model_in_hdf5_of_real_keras(make: Any, keras: Any, tmp_path: Path) -> None:
+    theirs = make(keras)
+    theirs.compile("adam", "mse", metrics=["mae"])
+    theirs.save(tmp_path / "m.h5")
+    ours = saving.load_model(tmp_path / "m.h5")
+    assert ours.compiled
+    for mine, real in zip(*(predictions(m, inputs_of(make.__name__)) for m in (ours, theirs)), strict=True):
+        np.testing.assert_allclose(mine, real, atol=1e-6)
+
+
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_we_read_an_archive_of_real_keras(make: Any, keras: Any, tmp_path: Path) -> None:
     theirs = make(keras)

@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from keraunos.core import registry
 from keraunos.core.registry import TABLES
 from keraunos.eras import modules, translate
@@ -248,7 +250,14 @@ def _spelled(cls: type, config: dict[str, Any]) -> dict[str, Any]:
 
 def _valued(key: str, value: Any) -> Any:
     family = next((family for ending, family in _FAMILIES if key.endswith(ending)), None)
-    return value if family is None or value is None else _member(family, value)
+    if family is not None and value is not None:
+        return _member(family, value)
+    if isinstance(value, Mapping) and set(value) == {"type", "value"} and value["type"] == "ndarray":
+        array = np.asarray(value["value"])
+        return {"class_name": "__numpy__", "config": {"value": array.tolist(), "dtype": array.dtype.name}}
+    if key == "arguments" and isinstance(value, Mapping):
+        return {name: _valued("", item) for name, item in value.items()}
+    return value
 
 
 def _member(family: str, value: Any) -> Any:

@@ -18,6 +18,7 @@ from keraunos.utils import spelling
 __all__ = [
     "architecture",
     "ask_to_proceed_with_overwrite",
+    "available_gpus",
     "backend_of",
     "contents",
     "facts",
@@ -129,6 +130,11 @@ def model_from_yaml(yaml_string: Any, custom_objects: Mapping[str, Any] | None =
     name = "the YAML text"
     text = yaml_string.read() if hasattr(yaml_string, "read") else yaml_string
     return saving.model_from_data(read_yaml(text, name), name, custom_objects, safe_mode)
+
+
+def available_gpus() -> list[str]:
+    """Names of GPUs that a layer of a vendor's library would need: none is needed here, so none is told."""
+    return []
 
 
 def preprocess_weights_for_loading(

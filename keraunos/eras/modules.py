@@ -100,7 +100,11 @@ MODULES = (
     ),
     Module("backend", "eras.backend", others="_BACKEND=eras.backend:_BACKEND"),
     Module("backend.common", "eras.backend", today="keras.backend", last=2),
-    *_moved("tensorflow_backend cntk_backend", "eras.backend", "keras.backend", prefix="backend."),
+    *_moved("cntk_backend", "eras.backend", "keras.backend", prefix="backend."),
+    Module(
+        "backend.tensorflow_backend", "eras.backend", others="_get_available_gpus=eras.files:available_gpus",
+        today="keras.backend", last=2,
+    ),
     Module("backend.theano_backend", "eras.theano_backend eras.backend", today="keras.backend", last=2),
     Module("config", "config", others="backend=eras.backend:backend"),
     # Scripts import Input from here, since Keras 1 and 2 imported it there themselves.

@@ -308,7 +308,7 @@ def _value(value: Any) -> Any:
         if value.get("class_name") == "function":
             return value["config"]
         if value.get("class_name") == "__numpy__":
-            return {"type": "ndarray", "value": value["config"]["value"]}
+            return value["config"]["value"]
         if value.get("class_name") == "DTypePolicy":
             return value["config"]["name"]
         if "class_name" in value and "config" in value:
@@ -343,6 +343,13 @@ def _lambda(arguments: dict[str, Any]) -> dict[str, Any]:
             made[key] = [parts["code"], parts["defaults"], parts["closure"]] if is_code else parts
             made[f"{key}_type"] = "lambda" if is_code else "function"
     made.pop("mask", None)
+    # Arrays among the arguments are told from lists.
+    made["arguments"] = {
+        key: {"type": "ndarray", "value": value["config"]["value"]}
+        if isinstance(value, Mapping) and value.get("class_name") == "__numpy__"
+        else value
+        for key, value in (made.get("arguments") or {}).items()
+    }
     return made
 
 

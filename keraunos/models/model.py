@@ -17,7 +17,7 @@ from keraunos.models.summary import print_summary
 from keraunos.training.trainer import Trainer
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
-from keraunos.utils.spelling import provider, spelled
+from keraunos.utils.spelling import chosen, provider, spelled
 from keraunos.utils.text import plural, shape_text, suggestion
 
 
@@ -64,7 +64,12 @@ class Model(Trainer, Layer):
             kwargs["name"] = automatic_name("Functional")
         super().__init__(**kwargs)
         if "inputs" in given:
-            self._set_graph(given["inputs"], given["outputs"])
+            # A list of one meant the same as its only tensor until Keras 3.
+            ends = [
+                end[0] if chosen() and isinstance(end, (list, tuple)) and len(end) == 1 else end
+                for end in (given["inputs"], given["outputs"])
+            ]
+            self._set_graph(*ends)
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         graph = Graph(inputs, outputs, self.name)

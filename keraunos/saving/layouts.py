@@ -174,13 +174,13 @@ def _settle(problems: list[str], name: str, skip_mismatch: bool) -> None:
     more = f" There are {len(problems) - 1} more such places." if len(problems) > 1 else ""
     if skip_mismatch:
         warnings.warn(
-            f"{name}: Skipping loading of some weights due to mismatch: {problems[0]}; it was left as it is.{more}",
+            f"{name}: Skipping loading of some weights due to mismatch here: {problems[0]}; it was left as it is.{more}",
             stacklevel=5,
         )
         return
     raise ModelFileError(
-        f"{name}: {problems[0]}.{more} Nothing was loaded, but the saved weights can be: build a model of their number "
-        "and shape, or pass skip_mismatch=True to load what fits."
+        f"{name}: {problems[0]}.{more} Nothing was loaded, but the saved weights can be: build a model of their shape "
+        "and number, or pass skip_mismatch=True to load what fits."
     )
 
 
@@ -305,8 +305,8 @@ def stored_layers(
     if len(filled) != len(layers):
         raise ModelFileError(
             f"{name}: the file holds weights for {plural(len(filled), 'layer')}, but the model has {len(layers)} with "
-            f"weights; one cannot load {len(filled)} layers into {len(layers)} layers. Build the model as it was when "
-            "saved, or pass by_name=True to load the layers of equal name."
+            f"weights; one cannot load weights of {len(filled)} layers into a model with {len(layers)} layers. Build the "
+            "model as it was when saved, or pass by_name=True to load the layers of equal name."
         )
     return list(zip(layers, filled.values(), strict=True))
 

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from keraunos.core.registry import TABLES
 from keraunos.saving.config import parse_json
 from keraunos.saving.hdf5 import Folder, Group
 from keraunos.saving.layouts import (
@@ -99,6 +100,8 @@ def plan_whole(model: Any, root: Group, name: str, written: Any) -> Plan:
     arrays = [array for _, array in stored_arrays(stored, "", name)]
     if written.era == spelling.MODERN:
         variables = list(optimizer.variables)
+        if len(arrays) == 2:
+            variables = variables[:2]  # saved before the first step: the number of updates and the rate
         fits = [v.shape for v in variables] == [a.shape for a in arrays]
         state = list(zip(variables, arrays, strict=True)) if fits else None
     else:
@@ -145,8 +148,19 @@ def todays_contents(config: Mapping[str, Any], optimizer: Any) -> Contents:
         return Contents(Facts(), model)
     training = {**compiled, "optimizer_config": compiled["optimizer"]}
     del training["optimizer"]
+    training["loss"] = _full_names(training.get("loss"))
     state = [(variable.path, variable.numpy()) for variable in optimizer.named_variables().values()]
     return Contents(Facts(), model, training, state)
+
+
+def _full_names(loss: Any) -> Any:
+    """Losses by the names of their functions: of this format, real Keras does not read ``"mse"``."""
+    if isinstance(loss, list):
+        return [_full_names(item) for item in loss]
+    if isinstance(loss, dict) and "class_name" not in loss:
+        return {key: _full_names(item) for key, item in loss.items()}
+    found = TABLES["losses"].members.get(loss) if isinstance(loss, str) else None
+    return getattr(found, "__name__", loss)
 
 
 def _json(root: Group, key: str, name: str) -> Any:
