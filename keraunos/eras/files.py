@@ -43,7 +43,7 @@ architecture = release.architecture
 
 def facts() -> Facts:
     """What a file of the active era says of its writer: it can be read by Keras 2.2.4."""
-    return Facts(release.VERSION, release.BACKEND, ":0", False, earlier_arrays)
+    return Facts(release.VERSION, release.BACKEND, ":0", False, earlier_arrays, ascii=True)
 
 
 def contents(model: Any, compiled: bool) -> Contents:

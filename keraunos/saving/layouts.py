@@ -224,7 +224,7 @@ def save_by_layer(model: Any, facts: Any) -> Folder:
         model: A built model.
         facts: The writer: see ``whole.Facts``.
     """
-    root = Folder(attributes={"backend": facts.backend, "keras_version": facts.version})
+    root = Folder(attributes=facts.attributes(backend=facts.backend, keras_version=facts.version))
     root.attributes.update(text_lists("layer_names", [layer.name for layer in model.layers]))
     groups = [(layer.name, layer_weights(layer)) for layer in model.layers]
     if facts.top_level:

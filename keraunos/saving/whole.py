@@ -38,6 +38,7 @@ class Facts(NamedTuple):
         suffix: What the name of each weight ends in.
         top_level: Whether weights of the model itself have a group.
         arrays: Function from a layer and its weights to their numbers, where those are stored otherwise than they are.
+        ascii: Whether texts in attributes are ASCII, which older readers get as bytes, and need as such.
     """
 
     version: str = FORMAT
@@ -45,6 +46,11 @@ class Facts(NamedTuple):
     suffix: str = ""
     top_level: bool = True
     arrays: Callable[[Any, Sequence[Any]], list[Any]] | None = None
+    ascii: bool = False
+
+    def attributes(self, **texts: str) -> dict[str, Any]:
+        """Texts as attributes of the file."""
+        return {key: text.encode("ascii") if self.ascii else text for key, text in texts.items()}
 
 
 class Contents(NamedTuple):
@@ -125,11 +131,11 @@ def pack_whole(model: Any, contents: Contents | None) -> Folder:
     """
     assert contents is not None
     facts = contents.facts
-    root = Folder(attributes={"keras_version": facts.version, "backend": facts.backend})
-    root.attributes["model_config"] = json.dumps(contents.config, allow_nan=False)
+    config = json.dumps(contents.config, allow_nan=False)
+    root = Folder(attributes=facts.attributes(keras_version=facts.version, backend=facts.backend, model_config=config))
     root["model_weights"] = save_by_layer(model, facts)
     if contents.training is not None:
-        root.attributes["training_config"] = json.dumps(contents.training, allow_nan=False)
+        root.attributes.update(facts.attributes(training_config=json.dumps(contents.training, allow_nan=False)))
         state = list(contents.state)
         if state:
             names = numbered(name for name, _ in state)

@@ -46,6 +46,10 @@ def test_a_model_of_keras_2_is_written_as_it_was(name, tmp_path):
         model.save(tmp_path / "ours.h5")
     with h5py.File(FOLDER / f"{name}.h5") as theirs, h5py.File(tmp_path / "ours.h5") as ours:
         assert ours.attrs.keys() == theirs.attrs.keys()
+        # Readers of the time got these as bytes, and decoded them.
+        for file in (ours, theirs):
+            types = {h5py.h5a.open(file.id, key.encode()).get_type().get_cset() for key in file.attrs}
+            assert types == {h5py.h5t.CSET_ASCII}
         for key in ("model_config", "training_config"):
             assert rounded(json.loads(text(ours.attrs[key]))) == rounded(json.loads(text(theirs.attrs[key])))
         assert ours.keys() == theirs.keys()
