@@ -251,3 +251,30 @@ def test_branches_of_a_stack_of_keras_1_become_a_graph():
         )
         data = np.array([[1.0, 2.0, 3.0]], "float32")
         np.testing.assert_array_equal(model([data, data]), expected)
+
+
+@pytest.mark.parametrize("kind, options", [("LSTM", {}), ("GRU", {"reset_after": True})])
+@pytest.mark.parametrize("fused_first", [True, False])
+def test_weights_go_between_a_recurrence_and_its_twin_on_a_gpu(kind, options, fused_first, tmp_path):
+    with in_era(2):
+        plain = getattr(layers, kind)(3, recurrent_activation="sigmoid", **options)
+        pair = [
+            keraunos.Sequential([layers.Input((5, 2)), made]) for made in (getattr(layers, f"CuDNN{kind}")(3), plain)
+        ]
+        source, target = pair if fused_first else pair[::-1]
+        draw = np.random.default_rng(0)
+        source.set_weights([draw.normal(size=array.shape) for array in source.get_weights()])
+        source.save_weights(tmp_path / "w.h5")
+        target.load_weights(tmp_path / "w.h5")
+        source.load_weights(tmp_path / "w.h5")
+        x = draw.normal(size=(4, 5, 2)).astype("float32")
+        np.testing.assert_allclose(source(x), target(x), atol=1e-5)
+    if fused_first:
+        with h5py.File(tmp_path / "w.h5") as file:
+            name = source.layers[0].name
+            kernel = file[name][text(file[name].attrs["weight_names"][0])][()]
+        # The numbers of each gate's transpose, row by row, in the shape of the kernel.
+        gates = np.split(kernel, 4 if kind == "LSTM" else 3, axis=1)
+        own = np.split(source.get_weights()[0], len(gates), axis=1)
+        for stored, ours in zip(gates, own, strict=True):
+            np.testing.assert_array_equal(stored.ravel(), ours.T.ravel())
