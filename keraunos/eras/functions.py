@@ -13,7 +13,13 @@ from keraunos.utils import tree
 from keraunos.utils.spelling import chosen, era, note, spelled
 
 __all__ = [
-    "evaluate_generator", "fit_generator", "predict_classes", "predict_generator", "predict_proba", "slice_X", "to_yaml"
+    "evaluate_generator",
+    "fit_generator",
+    "predict_classes",
+    "predict_generator",
+    "predict_proba",
+    "slice_X",
+    "to_yaml",
 ]
 
 

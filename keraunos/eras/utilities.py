@@ -13,7 +13,7 @@ import numpy as np
 from keraunos import config, layers, models
 from keraunos.core.registry import get_custom_objects, get_registered_object
 from keraunos.eras.summary import PRINTERS
-from keraunos.utils import spelling, tree
+from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError, ShapeError, UnknownNameError
 from keraunos.utils.spelling import spelled
 
