@@ -420,7 +420,14 @@ class CuDNNLayer(CellLayer):
     unroll = zero_output_for_mask = False
     gates_apart: ClassVar[bool] = False
 
-    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
+    def call(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool | None = None,
+        constants: Any = None,
+    ) -> Any:
         if mask is not None and any(part is not None for part in tree.leaves(mask)):
             kind = type(self).__name__
             raise ArgumentError(f"{self.name}: a {kind} takes no mask. Use {kind.removeprefix('CuDNN')} instead.")

@@ -138,6 +138,8 @@ MODULES = (
         "advanced_activations wrappers",
         "layers", "keras.layers", prefix="layers.",
     ),
+    Module("legacy"),
+    Module("legacy.layers", "layers", today="keras.layers", last=2),
     Module("engine", "layers models saving", others=_GRAPHS),
     *_moved("topology base_layer input_layer", "layers models saving", "keras.layers", prefix="engine.", others=_GRAPHS),
     Module(

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from keraunos.core.evaluation import sources_of
 from keraunos.core.symbolic import Node, SymbolicTensor
 from keraunos.layers.layer import Layer
-from keraunos.models.graph import sources
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
 
@@ -214,4 +214,4 @@ def reset_states(self: Any) -> None:
 
 def get_source_inputs(tensor: Any, layer: Any = None, node_index: int | None = None) -> list[SymbolicTensor]:
     """The inputs that a symbolic tensor follows from; of an input, itself."""
-    return sources(tensor)
+    return sources_of(tree.leaves(tensor))

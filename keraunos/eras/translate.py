@@ -163,7 +163,12 @@ def _initializer(value: Any) -> bool:
     return value in TABLES["initializers"].members
 
 
+def _no_text(value: Any) -> bool:
+    return not isinstance(value, str)
+
+
 _PLAUSIBLE: Mapping[str, Callable[[Any], bool]] = {
+    "output_shape": _no_text,
     "init": _initializer,
     "inner_init": _initializer,
     **dict.fromkeys(("nb_row", "nb_col", "kernel_dim1", "kernel_dim2", "kernel_dim3"), _whole),

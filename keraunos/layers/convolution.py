@@ -17,6 +17,7 @@ from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 from keraunos.layers.lora import Adaptable, Alpha, Rank
 from keraunos.layers.windows import channel_axis, extents, numbers, pads_of
 from keraunos.utils.errors import ArgumentError, ShapeError
+from keraunos.utils.spelling import chosen
 
 
 class Convolving(Layer):
@@ -30,17 +31,22 @@ class Convolving(Layer):
     def setup(self: Any) -> None:
         """Bring the arguments that have a number for each axis into that form."""
         for argument in ("kernel_size", "strides", "dilation_rate"):
-            if hasattr(self, argument):
-                setattr(self, argument, numbers(self, argument))
-        if max(self.strides) > 1 and max(getattr(self, "dilation_rate", (1,))) > 1:
+            setattr(self, argument, numbers(self, argument))
+        if not chosen():  # before Keras 3 a layer that could not be used could be made
+            self.check_gaps()
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def check_gaps(self: Any) -> None:
+        """Raise ``ArgumentError`` for strides and dilation together."""
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ArgumentError(
                 f"{self.name}: strides {self.strides} and dilation_rate {self.dilation_rate} are both above 1, which "
                 "is not defined. Set one of them to 1."
             )
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def channels(self, input_shape: Any) -> int:
         """Number of channels of the inputs, which no later inputs may change."""
+        self.check_gaps()
         axis = channel_axis(self.data_format)
         size = known(input_shape, axis, self.name)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: size})

@@ -38,8 +38,8 @@ class ConvRNN(RNN):
             raise ArgumentError(f"{self.name}: takes one cell, and steps of convolutions are not unrolled.")
         self.input_spec = InputSpec(ndim=self.rank + 3)
 
-    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
-        super().build(sequences_shape, initial_state_shape)
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None, constants_shape: Any = None) -> None:
+        super().build(sequences_shape, initial_state_shape, constants_shape)
         shape = sequences_shape[0] if isinstance(sequences_shape[0], (list, tuple)) else sequences_shape
         axis = 2 if self.cell.data_format == "channels_first" else -1
         self.input_spec = InputSpec(ndim=self.rank + 3, axes={axis: shape[axis]})

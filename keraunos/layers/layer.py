@@ -41,7 +41,7 @@ class InputSpec:
         self,
         dtype: str | None = None,
         shape: Sequence[int | None] | None = None,
-        ndim: int | None = None,
+        ndim: int | str | None = None,
         max_ndim: int | None = None,
         min_ndim: int | None = None,
         axes: dict[int, int | None] | None = None,
@@ -51,6 +51,8 @@ class InputSpec:
     ) -> None:
         self.dtype, self.name, self.optional = dtype, name, optional
         self.shape = None if shape is None else tuple(shape)
+        if isinstance(ndim, str):  # "2+" in Keras 1: two or more
+            ndim, min_ndim = None, int(ndim.rstrip("+"))
         self.ndim = len(self.shape) if self.shape is not None else ndim
         self.max_ndim, self.min_ndim = max_ndim, min_ndim
         self.axes = {int(axis): size for axis, size in (axes or {}).items()}
@@ -608,7 +610,9 @@ class Layer(Stateful):
     @property
     def input(self) -> Any:
         """Symbolic inputs of the first recorded call."""
-        return self._first_node().args[0]
+        node = self._first_node()
+        # Before Keras 3 states and the like, given by name, were inputs as any other.
+        return node.inputs if chosen() and len(node.inputs) > 1 else node.args[0]
 
     @property
     def output(self) -> Any:

@@ -1,5 +1,6 @@
 """Recurrent layers: one loop over time that runs any cell, and the cells of SimpleRNN, LSTM and GRU."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -9,11 +10,13 @@ from keraunos.backend import K
 from keraunos.core import registry
 from keraunos.core.fields import Field, HiddenFlag, PositiveInt, Rate, choice
 from keraunos.core.scope import next_key, sizes_are_guesses
+from keraunos.core.symbolic import SymbolicTensor, is_symbolic
 from keraunos.core.variable import Variable
 from keraunos.layers.arguments import Activation, Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ShapeError
+from keraunos.utils.spelling import chosen
 from keraunos.utils.text import plural, shape_text, snake_case
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"]
@@ -43,6 +46,7 @@ def _cells(values: Any) -> list[Any]:
 
 Cell = Annotated[Any, Field(_cell, registry.serialize)]
 Cells = Annotated[list[Any], Field(_cells, registry.serialize)]
+Constants = Annotated[int | None, Field(lambda value: value, hidden=True)]
 UseCudnn = Annotated[bool | str, Field(choice("auto", True, False))]
 
 
@@ -83,6 +87,8 @@ class RNN(Layer):
         stateful: Whether row ``i`` of a batch starts from the last state of row ``i`` of the batch before.
         unroll: Whether to compile each step by itself: faster for few steps, but longer to compile.
         zero_output_for_mask: Whether outputs of masked steps are zero (with ``return_sequences``).
+        num_constants: How many of the inputs, the last ones, go to the cell at every step, as in Keras 2; set where the
+            layer is called with ``constants``, which a cell takes by an argument of that name.
 
     Raises:
         ArgumentError: The cell has no ``call`` or no ``state_size``.
@@ -99,6 +105,7 @@ class RNN(Layer):
     stateful: bool = False
     unroll: bool = False
     zero_output_for_mask: bool = False
+    num_constants: Constants = None
 
     supports_masking = True
 
@@ -121,11 +128,17 @@ class RNN(Layer):
         """Width of the output: what the cell says, else that of its first state."""
         return getattr(self.cell, "output_size", None) or tree.leaves(self.state_size)[0]
 
-    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("constants") is not None:
+            kwargs["constants"] = _listed(kwargs["constants"])
+            self.num_constants = len(kwargs["constants"])
+        return super().__call__(*args, **kwargs)
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None, constants_shape: Any = None) -> None:
         shape = _sequence_shape(sequences_shape)
-        if isinstance(self.cell, Layer) and not self.cell.built:
-            self.cell.build((shape[0], *shape[2:]))
-            self.cell.built = True
+        if constants_shape is None and self.num_constants and isinstance(sequences_shape, list):
+            constants_shape = sequences_shape[-self.num_constants :]
+        _build_cell(self.cell, (shape[0], *shape[2:]), constants_shape)
         if isinstance(self.cell, (GatedCell, StackedRNNCells)):
             self.input_spec = SequenceSpec(ndim=len(shape), axes={-1: shape[-1]})
         if self.stateful:
@@ -155,6 +168,9 @@ class RNN(Layer):
         Args:
             batch_size: Number of rows, or the sequences themselves.
         """
+        if isinstance(batch_size, SymbolicTensor) and batch_size.shape[0] is None:
+            nothing = K.expand_dims(K.sum(K.zeros_like(batch_size), range(1, batch_size.ndim)), -1)
+            return _listed(tree.map(lambda size: K.repeat(nothing, size, -1), self.state_size))
         if hasattr(batch_size, "shape"):
             return self.initial_states(batch_size.shape)
         make = getattr(self.cell, "get_initial_state", None)
@@ -179,9 +195,20 @@ class RNN(Layer):
 
     reset_states = reset_state
 
-    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
+    def call(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool | None = None,
+        constants: Any = None,
+    ) -> Any:
+        if is_symbolic(sequences):  # a step for itself would be recorded for an open number of steps
+            return self(sequences, initial_state=initial_state, mask=mask, training=training, constants=constants)
         if isinstance(sequences, (list, tuple)):
             sequences, *given = sequences
+            if self.num_constants and constants is None:
+                given, constants = given[: -self.num_constants], given[-self.num_constants :]
             initial_state = given or initial_state
         states = self._states_before(initial_state, K.shape(sequences))
         if mask is not None:
@@ -195,6 +222,7 @@ class RNN(Layer):
             every=self.return_sequences,
             zeros=self.zero_output_for_mask,
             how={"reverse": self.go_backwards, "unroll": self.unroll},
+            constants=constants,
         )
         if self._keeps():
             for kept, state in zip(tree.leaves(self.states), tree.leaves(states), strict=True):
@@ -222,6 +250,8 @@ class RNN(Layer):
         if given is None:
             return start
         wanted, values = tree.leaves(start), tree.leaves(given)
+        if sizes_are_guesses() and any(np.shape(value)[:1] != (batch_size,) for value in values):
+            return start  # states of a certain number of rows beside sequences of any number: only their widths count
         self._check_states(values, wanted)
         cast = [K.cast(K.array(value), K.dtype(like)) for value, like in zip(values, wanted, strict=True)]
         states: list[Any] = tree.unflatten(start, cast)
@@ -252,6 +282,8 @@ class RNN(Layer):
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
         batch_size, time = _sequence_shape(sequences_shape)[:2]
         shape = (batch_size, time, self.output_size) if self.return_sequences else (batch_size, self.output_size)
+        if chosen() and self.return_state:  # before Keras 3 it was one list
+            return [shape, *((batch_size, size) for size in tree.leaves(self.state_size))]
         states = tree.map(lambda size: (batch_size, size), self.state_size)
         return (shape, *states) if self.return_state else shape
 
@@ -264,7 +296,16 @@ class RNN(Layer):
 
 
 def _run(
-    cell: Any, inputs: Any, states: Any, mask: Any, training: Any, *, every: bool, zeros: bool, how: dict[str, bool]
+    cell: Any,
+    inputs: Any,
+    states: Any,
+    mask: Any,
+    training: Any,
+    *,
+    every: bool,
+    zeros: bool,
+    how: dict[str, bool],
+    constants: Any = None,
 ) -> tuple[Any, Any, list[Any]]:
     """Last output, outputs of all steps (where ``every``) and last states; time is the first axis."""
     if isinstance(cell, StackedRNNCells) and type(cell).call is StackedRNNCells.call:
@@ -272,7 +313,9 @@ def _run(
         finals, last = [], None
         for inner, own in zip(cell.cells, states, strict=True):
             whole = every or inner is not cell.cells[-1]
-            last, inputs, final = _run(inner, inputs, own, mask, training, every=whole, zeros=zeros, how=how)
+            last, inputs, final = _run(
+                inner, inputs, own, mask, training, every=whole, zeros=zeros, how=how, constants=constants
+            )
             finals.append(final)
         return last, inputs, finals
     if isinstance(cell, GatedCell) and type(cell).call is GatedCell.call and cell.combines(training):
@@ -287,7 +330,7 @@ def _run(
         if every and zeros and mask is not None:
             outputs = K.where(K.expand_dims(mask, -1), outputs, K.zeros_like(outputs))
         return states[0], outputs, states
-    inputs, step = _ready(cell, inputs, training)
+    inputs, step = _ready(cell, inputs, training, constants)
     xs = (inputs,) if mask is None else (inputs, mask)
 
     def masked_step(carry: tuple[list[Any], Any], xs: tuple[Any, ...]) -> tuple[tuple[list[Any], Any], Any]:
@@ -305,24 +348,36 @@ def _run(
     return last, outputs, states
 
 
-def _ready(cell: Any, inputs: Any, training: Any) -> tuple[Any, Step]:
+def _ready(cell: Any, inputs: Any, training: Any, constants: Any = None) -> tuple[Any, Step]:
     """What the loop runs over and its step; a built-in cell computes what needs no state before the loop."""
     if isinstance(cell, GatedCell) and type(cell).call is GatedCell.call:
         return cell.over_time(inputs, training)
 
     def step(states: list[Any], x: Any) -> tuple[list[Any], Any]:
-        output, states = _call_cell(cell, x, states, training)
+        output, states = _call_cell(cell, x, states, training, constants)
         return _listed(states), output
 
     return inputs, step
 
 
-def _call_cell(cell: Any, inputs: Any, states: Any, training: Any) -> tuple[Any, Any]:
+def _call_cell(cell: Any, inputs: Any, states: Any, training: Any, constants: Any = None) -> tuple[Any, Any]:
+    further = {"constants": constants} if constants is not None and _takes_constants(cell) else {}
     if isinstance(cell, Layer):
-        output, states = cell(inputs, states, training=training)
+        output, states = cell(inputs, states, training=training, **further)
     else:
-        output, states = cell.call(inputs, states)
+        output, states = cell.call(inputs, states, **further)
     return output, states
+
+
+def _takes_constants(cell: Any) -> bool:
+    return "constants" in inspect.signature(cell.call).parameters
+
+
+def _build_cell(cell: Any, shape: tuple[Any, ...], constants: Any) -> None:
+    """Build a cell for one step; one that takes constants is told their shapes too."""
+    if isinstance(cell, Layer) and not cell.built:
+        cell.build([shape, *constants] if constants and _takes_constants(cell) else shape)
+        cell.built = True
 
 
 def _output_before(cell: Any, states: Any) -> Any:
@@ -737,9 +792,10 @@ class StackedRNNCells(Layer):
         return False if all(getattr(cell, "batch_coupled", None) is False for cell in self.cells) else None
 
     @property
-    def state_size(self) -> list[Any]:
-        """Width of the states of each cell."""
-        return [cell.state_size for cell in self.cells]
+    def state_size(self) -> Any:
+        """Width of the states of each cell; before Keras 3, of all in a row."""
+        sizes = [cell.state_size for cell in self.cells]
+        return tuple(tree.leaves(sizes)) if chosen() else sizes
 
     @property
     def output_size(self) -> int:
@@ -747,11 +803,10 @@ class StackedRNNCells(Layer):
         return _width(self.cells[-1])
 
     def build(self, input_shape: Any) -> None:
+        shape, constants = (input_shape[0], input_shape[1:]) if isinstance(input_shape, list) else (input_shape, None)
         for cell in self.cells:
-            if isinstance(cell, Layer) and not cell.built:
-                cell.build(input_shape)
-                cell.built = True
-            input_shape = (input_shape[0], _width(cell))
+            _build_cell(cell, shape, constants)
+            shape = (shape[0], _width(cell))
 
     def get_initial_state(self, batch_size: int | None = None) -> list[list[Any]]:
         """What each cell starts from."""
@@ -764,10 +819,12 @@ class StackedRNNCells(Layer):
             for cell in self.cells
         ]
 
-    def call(self, inputs: Any, states: Any, training: bool | None = None) -> tuple[Any, list[Any]]:
+    def call(
+        self, inputs: Any, states: Any, training: bool | None = None, constants: Any = None
+    ) -> tuple[Any, list[Any]]:
         new_states = []
         for cell, own in zip(self.cells, states, strict=True):
-            inputs, new = _call_cell(cell, inputs, _listed(own), training)
+            inputs, new = _call_cell(cell, inputs, _listed(own), training, constants)
             new_states.append(_listed(new))
         return inputs, new_states
 
@@ -803,8 +860,8 @@ class CellLayer(RNN):
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config.pop("use_cudnn", None)
-        if config.get("implementation") == 2:
-            del config["implementation"]  # as Keras writes it
+        if not chosen() or config.get("implementation") == 2:
+            config.pop("implementation", None)  # as Keras writes it
         return config
 
 

@@ -154,24 +154,42 @@ class Bidirectional(Layer):
 
     reset_states = reset_state
 
-    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("constants") is not None:
+            constants = kwargs["constants"]
+            kwargs["constants"] = list(constants) if isinstance(constants, (list, tuple)) else [constants]
+        return super().__call__(*args, **kwargs)
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None, constants_shape: Any = None) -> None:
+        further = {} if constants_shape is None else {"constants_shape": constants_shape}
         for layer in (self.forward_layer, self.backward_layer):
             if not layer.built:
-                layer.build(sequences_shape)
+                layer.build(sequences_shape, **further)
                 layer.built = True
         self.input_spec = self.forward_layer.input_spec
         if self.initial_weights is not None:
             self.set_weights(self.initial_weights)
 
-    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
+    def call(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool | None = None,
+        constants: Any = None,
+    ) -> Any:
         if isinstance(sequences, (list, tuple)):
             sequences, *given = sequences
+            count = getattr(self.forward_layer, "num_constants", None)
+            if count and constants is None:
+                given, constants = given[:-count], given[-count:]
             initial_state = given or initial_state
         ahead, back = self._halves(initial_state)
         if mask is not None:
             mask = tree.leaves(mask)[0]
-        forward = self.forward_layer(sequences, initial_state=ahead, mask=mask, training=training)
-        backward = self.backward_layer(sequences, initial_state=back, mask=mask, training=training)
+        further = {} if constants is None else {"constants": constants}
+        forward = self.forward_layer(sequences, initial_state=ahead, mask=mask, training=training, **further)
+        backward = self.backward_layer(sequences, initial_state=back, mask=mask, training=training, **further)
         states: tuple[Any, ...] = ()
         if self.return_state:
             (forward, *first), (backward, *second) = forward, backward

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keraunos import layers
+from keraunos import config, layers
+from keraunos.backend import K
 from keraunos.eras.nodes import get_source_inputs, mask_of
 from keraunos.models import Model, Sequential
 from keraunos.utils import spelling
@@ -150,11 +151,76 @@ def test_two_biases_add_up_to_one(name: str) -> None:
         halves = bias.reshape(2, -1)
         plain.set_weights([kernel, recurrent, halves if gates == 3 else halves.sum(0)])
         np.testing.assert_allclose(made(x), plain(x), rtol=1e-5, atol=1e-6)
-        config = made.get_config()
-        assert "activation" not in config
-        assert type(made).from_config(config).units == 3
+        written = made.get_config()
+        assert "activation" not in written
+        assert type(made).from_config(written).units == 3
         with pytest.raises(ValueError, match=f"a {name} takes no mask"):
             made(x, mask=np.ones((2, 5), bool))
+
+
+class Steered(layers.Layer):
+    """A cell that adds the same numbers at every step."""
+
+    state_size = 3
+
+    def build(self, input_shape: Any) -> None:
+        step, constants = input_shape
+        self.kernel = self.add_weight("kernel", (step[-1], 3))
+        self.steering = self.add_weight("steering", (constants[-1], 3))
+
+    def call(self, inputs: Any, states: Any, constants: Any) -> Any:
+        output = K.matmul(inputs, self.kernel) + states[0] + K.matmul(constants[0], self.steering)
+        return output, [output]
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_constants_go_to_a_cell_at_every_step(flat: bool) -> None:
+    with spelling.in_era(2):
+        x, c = layers.Input((5, 2)), layers.Input((4,))
+        layer = layers.RNN([Steered()], **({"num_constants": 1} if flat else {}))
+        model = Model([x, c], layer([x, c]) if flat else layer(x, constants=c))
+        kernel, steering = model.get_weights()
+        random = np.random.default_rng(0)
+        xs, cs = random.normal(size=(3, 5, 2)).astype("float32"), random.normal(size=(3, 4)).astype("float32")
+        expected = (xs @ kernel).sum(1) + 5 * cs @ steering
+        np.testing.assert_allclose(model.predict([xs, cs], verbose=0), expected, rtol=1e-4, atol=1e-5)
+        assert layer.get_config()["num_constants"] == 1
+        assert layer.cell.state_size == (3,)
+        both = layers.Bidirectional(layers.RNN(Steered()))
+        made = Model([x, c], both(x, constants=c))
+        assert made.predict([xs, cs], verbose=0).shape == (3, 6)
+        assert len(both.input) == 2
+
+
+def test_states_may_be_arrays_of_a_certain_number_of_rows() -> None:
+    with spelling.in_era(2):
+        x = layers.Input((4, 2))
+        layer = layers.SimpleRNN(3)
+        state = np.ones((2, 3), "float32")
+        model = Model(x, layer(x, initial_state=[state]))
+        data = np.zeros((2, 4, 2), "float32")
+        np.testing.assert_allclose(
+            model.predict(data, verbose=0), layer(data, initial_state=[state]), rtol=1e-5, atol=1e-6
+        )
+        assert [zeros.shape for zeros in layer.get_initial_state(x)] == [(None, 3)]
+
+
+def test_what_is_refused_today_is_accepted_where_it_was() -> None:
+    with spelling.in_era(2):
+        assert layers.Cropping1D((2, 2))(np.ones((1, 4, 3))).shape == (1, 0, 3)
+        assert layers.LeakyReLU(alpha=-1.0)([-2.0]).tolist() == [2.0]
+
+
+def test_sixty_four_bits_are_kept_where_they_are_the_default() -> None:
+    config.set_floatx("float64")
+    try:
+        x = np.full((1, 3), 1 + 1e-12)
+        found = np.asarray(layers.Dense(2, kernel_initializer="ones")(x))
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found, 3 + 3e-12, rtol=1e-14)
+    finally:
+        config.set_floatx("float32")
+    assert np.asarray(layers.Dense(2)(x)).dtype == np.float32
 
 
 def test_maxout_and_the_softplus_with_parameters_are_their_formulas() -> None:
