@@ -179,7 +179,7 @@ MODULES = (
 
 # What an error says the era of. Names in no row here are unknown to every era, or to this table.
 ABSENT = (
-    Absent("", 3, "applications distillation distribution export legacy quantizers tree visualization"),
+    Absent("", 3, "applications distillation distribution export quantizers tree visualization"),
     Absent("optimizers", 2, "TFOptimizer"),
 )  # fmt: skip
 
