@@ -163,10 +163,13 @@ class Size(SymbolicTensor):
     def operate(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A size made of this one by arithmetic with numbers; else as of any symbolic tensor."""
         numbers = [a for a in (*args, *kwargs.values()) if a is not self]
-        if operation not in _OF_SIZES or any(not isinstance(n, (int, slice, Size)) for n in numbers):
+        sizes = all(isinstance(n, (int, slice)) or (isinstance(n, Size) and n.source is self.source) for n in numbers)
+        if operation in ("shape", "dtype", "ndim", "is_tensor"):
             return super().operate(operation, args, kwargs)
-        if any(isinstance(n, Size) and n.source is not self.source for n in numbers):
-            return super().operate(operation, args, kwargs)
+        if operation not in _OF_SIZES or not sizes:
+            # As a part of a shape it stays a number; as a tensor it becomes one.
+            args = tuple(record(Operation("array"), (a,), {}) if isinstance(a, Size) else a for a in args)
+            return record(Operation(operation), args, kwargs)
 
         def of(shape: tuple[int, ...]) -> Any:
             values = [a.of(shape) if isinstance(a, Size) else a for a in args]

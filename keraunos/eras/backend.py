@@ -27,7 +27,7 @@ from keraunos.config import (
 )
 from keraunos.core import phase, session
 from keraunos.core.scope import current_scope
-from keraunos.core.symbolic import Operation, RecordedVariable, Size, SymbolicTensor
+from keraunos.core.symbolic import Call, Operation, RecordedVariable, Size, SymbolicTensor, record
 from keraunos.core.variable import Variable
 from keraunos.eras.ctc import ctc_batch_cost, ctc_decode, ctc_label_dense_to_sparse
 from keraunos.eras.graphs import (
@@ -345,8 +345,10 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: str = "int32") ->
     >>> arange(1, 7, 2).tolist()
     [1, 3, 5]
     """
-    start, stop, step = (int(n) if is_tensor(n) else n for n in (start, stop, step))
-    return ops.arange(start, stop, step, dtype)
+    numbers = (start, stop, step)
+    if builtins.any(isinstance(n, Size) for n in numbers):
+        return record(Call(ops.arange), (*numbers, dtype), {})
+    return ops.arange(*(int(n) if is_tensor(n) else n for n in numbers), dtype)
 
 
 def shape(x: Any) -> Any:

@@ -416,6 +416,7 @@ DEFAULTS = (
     Default("BatchNormalization", "mask_counts", {1: False, 2: False}, True),
     Default("BatchNormalization", "unbiased_variance", {2: True}, True),
     Default("BatchNormalization", "debiased_averages", {2: True}, True),
+    Default("BatchNormalization", "trains_frozen", {1: True, 2: True}, True),
     Default("BinaryAccuracy", "threshold", {1: None, 2: None}, True),
     Default("initializers.Identity", "tiled", {2: True}, True),
     Default("numerical.to_categorical", "flat", {1: True}, True),

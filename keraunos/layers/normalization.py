@@ -79,6 +79,8 @@ class BatchNormalization(Layer):
             in Keras 2.2.4.
         debiased_averages: Whether the moving averages forget their first values at the first batch: the
             ``t``-th batch moves them by ``(1 - momentum) / (1 - momentum**t)`` of the way.
+        trains_frozen: Whether the batch's mean and variance are used while training also where ``trainable`` is
+            ``False``, and the moving averages then stay, as before Keras 3.
         mode: 0 as above. 1: mean and standard deviation are those of the last axis of each sample, and epsilon is
             added to both variance and deviation. 2: those of the batch, in any phase, without moving averages.
         mask_counts: Whether steps that a mask excludes are left out.
@@ -109,6 +111,7 @@ class BatchNormalization(Layer):
     synchronized: Never = False
     unbiased_variance: HiddenFlag = False
     debiased_averages: HiddenFlag = False
+    trains_frozen: HiddenFlag = False
     mode: Mode = 0
     mask_counts: MaskCounts = True
 
@@ -161,9 +164,9 @@ class BatchNormalization(Layer):
         scale, shift = self.gamma.value if self.scale else 1.0, self.beta.value if self.center else 0.0
         if self.mode == 2:
             mean, variance = self._moments(x, mask)
-        elif training and self.trainable:
+        elif training and (self.trainable or self.trains_frozen):
             mean, variance = self._moments(x, mask)
-            if self.renorm:
+            if self.renorm and self.trainable:
                 deviation = K.sqrt(variance + self.epsilon)
                 factor, offset = self._correction(mean, deviation)
                 scale, shift = scale * factor, scale * offset + shift
@@ -173,7 +176,7 @@ class BatchNormalization(Layer):
                 self._follow(self.moving_mean, mean, self.momentum)
                 # Rounding must not make a variance negative.
                 self.moving_variance.assign(K.relu(K.square(self.moving_stddev.value) - self.epsilon))
-            else:
+            elif self.trainable:
                 momentum: Any = self.momentum
                 if self.debiased_averages:
                     self.batches_seen.assign(self.batches_seen.value + 1)
