@@ -367,8 +367,8 @@ def ndim(x: Any) -> int:
 
 
 def dtype(x: Any) -> str:
-    """Name of the element type."""
-    return str(ops.dtype(x))
+    """Name of the element type; of a Variable the one that it was made with."""
+    return str(x.dtype if isinstance(x, (Variable, SymbolicTensor)) else ops.dtype(x))
 
 
 def count_params(x: Any) -> int:
