@@ -138,6 +138,7 @@ _SPATIAL = (
     "SpatialDropout2D SpatialDropout3D"
 )
 
+_CELLS = "SimpleRNN LSTM GRU ConvLSTM GatedCell"
 _UNITS = "Dense SimpleRNN LSTM GRU SimpleRNNCell LSTMCell GRUCell CuDNNLayer MaxoutDense"
 _PLANE = "Conv2D SeparableConv2D DepthwiseConv2D Conv2DTranspose LocallyConnected2D ConvLSTM2D ConvLSTM2DCell"
 _GATED = "LSTM GRU LSTMCell GRUCell ConvLSTM ConvLSTMCell"
@@ -169,15 +170,15 @@ RENAMES = (
     Rename(f"{_WEIGHTED} Convolving", "b_regularizer", "bias_regularizer"),
     Rename(_WEIGHTED, "W_constraint", "kernel_constraint"),
     Rename(f"{_WEIGHTED} Convolving", "b_constraint", "bias_constraint"),
-    Rename(f"{_WEIGHTED} Convolving", "bias", "use_bias"),
+    Rename(f"Dense Convolving LocallyConnected Highway MaxoutDense {_CELLS}", "bias", "use_bias"),
     Rename("Embedding", "W_regularizer", "embeddings_regularizer"),
     Rename("Embedding", "W_constraint", "embeddings_constraint"),
     Rename("CellLayer GatedCell", "U_regularizer", "recurrent_regularizer"),
     Rename("CellLayer GatedCell", "inner_init", "recurrent_initializer"),
     Rename(_GATED, "inner_activation", "recurrent_activation"),
     Rename("LSTM LSTMCell ConvLSTM ConvLSTMCell CuDNNLSTM", "forget_bias_init", "unit_forget_bias", "forget"),
-    Rename("CellLayer GatedCell", "dropout_W", "dropout"),
-    Rename("CellLayer GatedCell", "dropout_U", "recurrent_dropout"),
+    Rename(_CELLS, "dropout_W", "dropout"),
+    Rename(_CELLS, "dropout_U", "recurrent_dropout"),
     Rename("LSTM GRU", "consume_less", "implementation", "effort"),
     Rename("Conv ConvTranspose SeparableConv LocallyConnected ConvLSTM ConvLSTMCell", "nb_filter", "filters"),
     Rename("Conv1D SeparableConv1D LocallyConnected1D", "filter_length", "kernel_size"),
