@@ -83,7 +83,8 @@ def repeat(
     model = network(case["model"], x)
     model.compile(**{**case["compile"], "optimizer": optimizer(case["compile"]["optimizer"])})
     prepare(model)
-    model.set_weights(weights_of(model, [values[key] for key in case["w0"]]))
+    for variable, value in zip(model.weights, weights_of(model, [values[key] for key in case["w0"]]), strict=True):
+        variable.assign(value)
     options = dict(case["fit"])
     if "class_weight" in options:
         options["class_weight"] = {int(label): weight for label, weight in options["class_weight"].items()}
@@ -111,8 +112,8 @@ def repeat(
         return
     for name, expected in case["history"].items():
         np.testing.assert_allclose(history.history[name], expected, err_msg=name, **close)
-    for ours, theirs in zip(model.get_weights(), weights_of(model, [values[key] for key in case["w1"]]), strict=True):
-        np.testing.assert_allclose(ours, theirs, **close)
+    for variable, value in zip(model.weights, weights_of(model, [values[key] for key in case["w1"]]), strict=True):
+        np.testing.assert_allclose(variable.numpy(), value, **close)
     size = options["batch_size"]
     np.testing.assert_allclose(model.evaluate(x, y, batch_size=size, verbose=0), case["evaluate"], **close)
     if "predict" in case:

@@ -351,7 +351,7 @@ def _old_names() -> dict[str, int]:
         **{f"backend.{name}": 2 for name in backend.__all__ if name not in _BACKEND_TODAY},
         **{
             f"{row.module}.{name}".lstrip("."): row.last
-            for row in modules.ABSENT
+            for row in (*modules.ABSENT, *modules.ENDED)
             for name in row.names.split()
             if row.last < 3
         },

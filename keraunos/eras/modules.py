@@ -41,8 +41,8 @@ class Module(NamedTuple):
     last: int = 3
 
 
-class Absent(NamedTuple):
-    """Names of a module that the last era to have them had, and that Keraunos has not."""
+class Names(NamedTuple):
+    """Names of a module, and the last era that had them."""
 
     module: str
     last: int
@@ -128,7 +128,8 @@ MODULES = (
     Module("ops.nn", "ops"),
     Module("ops.numpy", "ops"),
     Module("preprocessing"),
-    *(Module(f"preprocessing.{name}", f"preprocessing.{name}") for name in "image text".split()),
+    Module("preprocessing.image", "preprocessing.image"),
+    Module("preprocessing.text", "preprocessing.text", last=2),
     Module(
         "preprocessing.sequence", "preprocessing.sequence",
         others="_remove_long_seq=preprocessing.sequence:_remove_long_seq",
@@ -156,7 +157,7 @@ MODULES = (
         today="keras.saving", last=2,
     ),
     Module("wrappers"),
-    Module("wrappers.scikit_learn", "eras.wrappers"),
+    Module("wrappers.scikit_learn", "eras.wrappers", last=2),
     Module("objectives", "losses", today="keras.losses", last=1),
     Module("initializations", "eras.initializations", today="keras.initializers", last=1),
     *_moved("np_utils generic_utils conv_utils layer_utils", "eras.utilities utils", "keras.utils", prefix="utils."),
@@ -177,10 +178,26 @@ MODULES = (
     ),
 )  # fmt: skip
 
+# What tells the era of a script that imports it, though Keraunos has it in every era.
+ENDED = (
+    Names(
+        "layers", 1,
+        "AtrousConv1D AtrousConv2D Deconvolution2D Deconvolution3D Highway MaxoutDense Merge ParametricSoftplus SReLU "
+        "TimeDistributedDense merge",
+    ),
+    Names("metrics", 1, "fbeta_score fmeasure matthews_correlation precision recall"),
+    Names("layers", 2, "ConvLSTM2DCell ConvRNN2D LocallyConnected1D LocallyConnected2D ThresholdedReLU"),
+    Names("preprocessing.image", 2, "ImageDataGenerator"),
+    Names("preprocessing.sequence", 2, "TimeseriesGenerator make_sampling_table skipgrams"),
+    Names("utils", 2, "HDF5Matrix multi_gpu_model"),
+    Names("models", 2, "model_from_config model_from_yaml"),
+    Names("callbacks", 2, "BaseLogger"),
+)  # fmt: skip
+
 # What an error says the era of. Names in no row here are unknown to every era, or to this table.
 ABSENT = (
-    Absent("", 3, "applications distillation distribution export quantizers tree visualization"),
-    Absent("optimizers", 2, "TFOptimizer"),
+    Names("", 3, "applications distillation distribution export quantizers tree visualization"),
+    Names("optimizers", 2, "TFOptimizer"),
 )  # fmt: skip
 
 BY_NAME = {module.name: module for module in MODULES}
