@@ -199,5 +199,7 @@ class SkLearn(Job):
     def evaluate(self, x: Any, y: Any) -> list[float]:
         from sklearn.metrics import log_loss
 
-        outputs = self.predict(x)
-        return [log_loss(y, outputs), float((outputs.argmax(1) == y).mean())]
+        # Labels that it was not trained on have no column.
+        outputs = np.zeros((len(x), int(y.max()) + 1))
+        outputs[:, self.model.classes_] = self.predict(x)
+        return [log_loss(y, outputs, labels=np.arange(outputs.shape[1])), float((outputs.argmax(1) == y).mean())]
