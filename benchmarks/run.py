@@ -35,7 +35,7 @@ LIBRARIES = {
     "jax-epoch": ("jax",),
     "flax": ("flax", "optax"),
     "sklearn": ("sklearn",),
-    "floor": ("numpy",),
+    "floor": ("numpy", "threadpoolctl"),
 }
 # The loop by hand takes 5 s for a step of W5.
 QUICK = ("jax-step", "floor")

@@ -155,6 +155,7 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
 
     For a tensor that the loss does not depend on it is ``None``.
 
+    >>> from keraunos import ops
     >>> x = placeholder((2,))
     >>> function([x], gradients(ops.sum(x * x), [x]))([[1.0, 3.0]])[0].tolist()
     [2.0, 6.0]

@@ -47,6 +47,8 @@ def test_a_layer_comes_back_bit_for_bit(case: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", SAVED[::5], ids=lambda case: case.name)
 def test_a_layer_goes_to_real_keras_and_back(case: Case, tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
+    if not (case.layer.__name__ in OWN or hasattr(keras.layers, case.layer.__name__)):
+        pytest.skip("Keras 3 has no such layer")
     model, data = model_and_data(case)
     model.save(tmp_path / "ours.keras")
     theirs = keras.models.load_model(tmp_path / "ours.keras", custom_objects=OWN)
