@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import h5py
 import numpy as np
 
+from keraunos.eras.files import ask_to_proceed_with_overwrite
 from keraunos.utils.errors import ArgumentError, UsageError
 
 __all__ = ["H5Dict", "HDF5Matrix", "ask_to_proceed_with_overwrite", "h5dict", "load_array", "save_array"]
@@ -220,14 +221,3 @@ def load_array(name: Any) -> np.ndarray:
     """Read an array that ``save_array`` wrote."""
     with h5py.File(name, "r") as file:
         return file["data"][()]
-
-
-def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
-    """Ask at the terminal whether a file that exists may be replaced."""
-    question = f"[WARNING] {filepath} already exists - overwrite? [y/n]"
-    answer = input(question).strip().lower()
-    while answer not in ("y", "n"):
-        answer = input('Enter "y" (overwrite) or "n" (cancel).').strip().lower()
-    if answer == "y":
-        print("[TIP] Next time specify overwrite=True!")
-    return answer == "y"
