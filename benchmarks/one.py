@@ -1,4 +1,7 @@
-"""One contestant and one workload when all is compiled: ``one.py CONTESTANT WORKLOAD DATA``; prints the times as JSON."""
+"""One contestant and one workload when all is compiled: ``one.py CONTESTANT WORKLOAD DATA``; prints the times as JSON.
+
+With ``--epochs N`` nothing is timed: it prints the loss after so many epochs, the same number for a slow and a fast one.
+"""
 
 import importlib
 import json
@@ -31,14 +34,17 @@ CONTESTANTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
-def main(name: str, workload_name: str, data: str, quick: bool) -> dict[str, Any]:
+def main(name: str, workload_name: str, data: str, quick: bool, only: int = 0) -> dict[str, Any]:
     workload = shortened(WORKLOADS[workload_name]) if quick else WORKLOADS[workload_name]
     with np.load(data) as file:
         x, y = file["x"][: workload.rows], file["y"][: workload.rows]
+    np.random.seed(0)  # Keraunos draws its seeds there
     family, maker, given = CONTESTANTS[name]
     made = getattr(importlib.import_module(f"contestants.{family}"), maker)(workload, *given)
     if name == "floor":
         return {"figures": made}
+    if only:
+        return {"loss": made.fit(x, y, only)[0]}
     last, epochs = None, workload.epochs
     if "epoch" in workload.figures:
         began = time.perf_counter()
@@ -75,4 +81,5 @@ def timed(call: Callable[[], Any], seconds: float) -> tuple[float, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(*sys.argv[1:4], quick="--quick" in sys.argv)))
+    only = int(sys.argv[sys.argv.index("--epochs") + 1]) if "--epochs" in sys.argv else 0
+    print(json.dumps(main(*sys.argv[1:4], quick="--quick" in sys.argv, only=only)))
