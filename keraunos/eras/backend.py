@@ -301,6 +301,8 @@ def is_keras_tensor(x: Any) -> bool:
     """Whether a layer, not an operation, made a symbolic tensor."""
     if not is_tensor(x):
         raise ArgumentError(f"is_keras_tensor: a {type(x).__name__} is no tensor; expected a tensor or a Variable.")
+    if spelling.era() == 1 and isinstance(x, SymbolicTensor):
+        return x.node is None or not isinstance(x.node.operation, Operation)
     return isinstance(x, SymbolicTensor) and x.node is not None and not isinstance(x.node.operation, Operation)
 
 
@@ -410,7 +412,9 @@ def hard_sigmoid(x: Any) -> Any:
 
 
 def clip(x: Any, min_value: Any, max_value: Any) -> Any:
-    """Elements moved into a range."""
+    """Elements moved into a range; where its ends are numbers the wrong way round, into the lower one."""
+    if all(isinstance(end, (int, float)) for end in (min_value, max_value)):
+        max_value = builtins.max(min_value, max_value)
     return ops.clip(x, min_value, max_value)
 
 

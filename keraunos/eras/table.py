@@ -413,6 +413,7 @@ DEFAULTS = (
     Default("LeakyReLU", "any_slope", {1: True, 2: True}, True),
     Default("Cropping", "may_be_empty", {1: True, 2: True}, True),
     Default("Bidirectional", "zero_output_for_mask", {1: False, 2: False}, True),
+    Default("TimeDistributed", "steps_as_rows", {1: True, 2: True}, True),
     Default("UpSampling2D", "by_corners", {1: True, 2: True}, True),
     Default("BatchNormalization", "mask_counts", {1: False, 2: False}, True),
     Default("BatchNormalization", "unbiased_variance", {2: True}, True),

@@ -334,6 +334,9 @@ def member(family: str, name: str) -> Any:
     own = arithmetic.FAMILIES.get(family, {}).get(name, {}).get(spelling.era())
     if own is not None:
         return own
+    for alias in table.ALIASES:
+        if (alias.module, alias.old) == (family, name) and alias.arguments and spelling.era() in alias.eras:
+            return TABLES[family].members[alias.new](**alias.arguments)
     if name in TABLES[family].members:
         return None
     for row in table.MEMBERS:

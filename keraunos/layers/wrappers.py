@@ -263,6 +263,8 @@ class TimeDistributed(Wrapper):
 
     Args:
         layer: The layer for one step.
+        steps_as_rows: Whether to compute them as one larger batch in any case, so that a BatchNormalization
+            while training takes the statistics of all steps together; not where the batch size is fixed.
 
     Raises:
         ShapeError: The inputs have less than three axes.
@@ -274,9 +276,12 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
 
-    def __init__(self, layer: Any, **kwargs: Any) -> None:
+    @spelled
+    def __init__(self, layer: Any, *, steps_as_rows: bool = False, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
         self.input_spec = SequenceSpec(min_ndim=3)
+        self.steps_as_rows = bool(steps_as_rows)
+        self._fixed_rows = False
 
     @property
     def batch_coupled(self) -> bool | None:  # type: ignore[override]
@@ -284,7 +289,11 @@ class TimeDistributed(Wrapper):
         return self.layer.batch_coupled
 
     def build(self, input_shape: Any) -> None:
+        self._fixed_rows = tree.leaves(_map_shapes(lambda shape: (shape[0] is not None,), input_shape))[0]
         super().build(_map_shapes(lambda shape: (shape[0], *shape[2:]), input_shape))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **({"steps_as_rows": True} if self.steps_as_rows else {})}
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         batch_size, time = K.shape(tree.leaves(inputs)[0])[:2]
@@ -306,7 +315,9 @@ class TimeDistributed(Wrapper):
         return tree.map(lambda y: K.cast(y, self.compute_dtype) if "float" in K.dtype(y) else y, outputs)
 
     def _rows_are_independent(self, training: bool | None) -> bool:
-        """Whether steps may be merged into the batch without changing any number."""
+        """Whether steps may be merged into the batch without changing any number, or else shall be."""
+        if self.steps_as_rows and not self._fixed_rows:
+            return True
         for layer in self.layer._flatten_layers():
             coupled = layer.batch_coupled
             if coupled is None and type(layer).__module__.startswith("keraunos.models"):

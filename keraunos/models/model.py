@@ -64,12 +64,8 @@ class Model(Trainer, Layer):
             kwargs["name"] = automatic_name("Functional")
         super().__init__(**kwargs)
         if "inputs" in given:
-            # A list of one meant the same as its only tensor until Keras 3.
-            ends = [
-                end[0] if chosen() and isinstance(end, (list, tuple)) and len(end) == 1 else end
-                for end in (given["inputs"], given["outputs"])
-            ]
-            self._set_graph(*ends)
+            ends = (given["inputs"], given["outputs"])
+            self._set_graph(*(map(_as_one_list, ends) if chosen() else ends))
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         graph = Graph(inputs, outputs, self.name)
@@ -246,11 +242,10 @@ class Model(Trainer, Layer):
             return []
         if isinstance(self._graph.outputs, Mapping):
             return list(self._graph.outputs)
-        names: list[str] = []
-        for leaf in tree.leaves(self._graph.outputs):
-            name = leaf.node.operation.name if leaf.node is not None else leaf.name
-            names.append(name if name not in names else f"{name}_{names.count(name)}")
-        return names
+        makers = [leaf.node.operation if leaf.node is not None else leaf for leaf in tree.leaves(self._graph.outputs)]
+        names = [maker.name for maker in makers]
+        before = [names[:place].count(name) for place, name in enumerate(names)]
+        return [f"{name}_{count}" if count else name for name, count in zip(names, before, strict=True)]
 
     def _need_graph(self, what: str) -> Graph:
         if self._graph is None:
@@ -323,6 +318,13 @@ class Model(Trainer, Layer):
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Pickles and copies go through the format of files, so that they hold no more than it does.
         return saving.reduce_model(self) if self.built else super().__reduce_ex__(protocol)
+
+
+def _as_one_list(ends: Any) -> Any:
+    """Inputs or outputs as they were until Keras 3: a list, where there are several, and a list of one meant its only tensor."""
+    if not isinstance(ends, (list, tuple)):
+        return ends
+    return ends[0] if len(ends) == 1 else list(ends)
 
 
 def fresh_input(leaf: SymbolicTensor) -> SymbolicTensor:

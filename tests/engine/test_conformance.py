@@ -738,6 +738,13 @@ def test_stop_gradient_makes_a_constant(engine):
 
 
 @verb("abstract")
+def test_a_magnitude_has_no_slope_at_zero(engine):
+    _, slopes = engine.value_and_gradient(lambda x: (engine.sum(engine.abs(x)), None))(
+        engine.array([-2.0, -0.0, 0.0, 3.0])
+    )
+    np.testing.assert_array_equal(engine.to_numpy(slopes), [-1, 0, 0, 1])
+
+
 def test_abstract_tells_shapes_and_dtypes(engine):
     def function(values: Any, y: Any) -> Any:
         return {"product": engine.matmul(values["x"], y), "best": (engine.argmax(y, -1), None), "same": values["x"] > 0}

@@ -96,7 +96,12 @@ class JaxEngine(Engine):
 
     # --- elementwise -------------------------------------------------------------
 
-    abs = staticmethod(jnp.abs)
+    def abs(self, x: Any) -> Any:
+        # JAX takes 1 for the slope at 0, TensorFlow, Theano and PyTorch 0: then a weight that is 0 stays there.
+        if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
+            return jnp.abs(x)
+        return x * jax.lax.stop_gradient(jnp.sign(x))
+
     sign = staticmethod(jnp.sign)
     negative = staticmethod(jnp.negative)
     exp = staticmethod(jnp.exp)
