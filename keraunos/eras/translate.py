@@ -577,7 +577,8 @@ def first_input_name(layer: Any, counted: Callable[[str], int]) -> str:
 
 
 def _lower(kind: str) -> str:
-    return kind.lower() if spelling.era() == 1 else snake_case(kind)
+    # Keras 2.2.4 counted figures among the small letters: ConvLSTM2D became conv_lst_m2d.
+    return kind.lower() if spelling.era() == 1 else snake_case(kind, "a-z0-9")
 
 
 def files() -> Any:

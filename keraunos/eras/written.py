@@ -47,8 +47,8 @@ CLASSES: Mapping[str, str] = {
     "InputLayer": "batch_input_shape dtype sparse",
     "Dense": f"units {_KERNEL}",
     "Activation": "activation",
-    **dict.fromkeys(("Dropout", "AlphaDropout"), "rate noise_shape seed"),
-    **dict.fromkeys(("SpatialDropout1D", "GaussianDropout"), "rate"),
+    "Dropout": "rate noise_shape seed",
+    **dict.fromkeys(("SpatialDropout1D", "GaussianDropout", "AlphaDropout"), "rate"),
     **dict.fromkeys(("SpatialDropout2D", "SpatialDropout3D"), "rate data_format"),
     "GaussianNoise": "stddev",
     "ActivityRegularization": "l1 l2",
@@ -71,9 +71,10 @@ CLASSES: Mapping[str, str] = {
     "Conv2DTranspose": f"{_CONV} output_padding",
     "Conv3DTranspose": f"filters {_PLACED} output_padding {_KERNEL}",
     **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _SEPARABLE),
-    "DepthwiseConv2D": f"{_PLACED} depth_multiplier activation use_bias activity_regularizer "
+    "DepthwiseConv2D": f"{_PLACED} dilation_rate depth_multiplier activation use_bias activity_regularizer "
     f"{_weighted('depthwise', 'bias')}",
-    **dict.fromkeys(("LocallyConnected1D", "LocallyConnected2D"), f"filters {_PLACED} {_KERNEL}"),
+    "LocallyConnected1D": f"filters kernel_size strides padding {_KERNEL}",
+    "LocallyConnected2D": f"filters {_PLACED} {_KERNEL}",
     **dict.fromkeys([f"{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3)], _POOL),
     **dict.fromkeys(
         [f"Global{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3)], "data_format"
@@ -99,7 +100,7 @@ CLASSES: Mapping[str, str] = {
     "CuDNNGRU": _FUSED,
     "CuDNNLSTM": f"{_FUSED} unit_forget_bias",
     "ConvLSTM2DCell": _CONV_CELL,
-    "ConvLSTM2D": f"{_CONV_CELL} activity_regularizer return_sequences go_backwards stateful",
+    "ConvLSTM2D": f"{_CONV_CELL} {_LOOP} activity_regularizer",
     "TimeDistributed": "layer",
     "Bidirectional": "layer merge_mode num_constants",
     # Families beside the layers.
@@ -144,8 +145,10 @@ _FREE = frozenset(
     "output_shape zero_output_for_mask steps_as_rows activity_regularizer_sum backward_layer renorm_momentum "
     "renorm_clipping optional ragged".split()
 )
+# Values with which an argument that the release lacks does nothing, whatever its default.
+_IDLE = {"groups": (1,), "dilation_rate": (1, [1, 1], [1, 1, 1]), "data_format": ("channels_last",)}
 # What the release wrote where today's config says nothing of it.
-_ALWAYS = {"activity_regularizer": None, "implementation": 1, "input_length": None}
+_ALWAYS = {"activity_regularizer": None, "implementation": 1, "input_length": None, "unroll": False}
 _FUNCTIONS = {
     "hard_sigmoid_keras2": "hard_sigmoid", "hinge_keras2": "hinge", "squared_hinge_keras2": "squared_hinge",
     "cosine_similarity": "cosine_proximity", "kl_divergence": "kullback_leibler_divergence", "log_cosh": "logcosh",
@@ -294,9 +297,8 @@ def _is_idle(name: str, module: str, key: str, value: Any) -> bool:
         return True
     parameters = inspect.signature(cls.__init__).parameters if cls else {}
     default = parameters[key].default if key in parameters else inspect.Parameter.empty
-    return bool(value == default) or (
-        isinstance(value, (list, tuple)) and list(value) == [1] * len(value) and key == "groups"
-    )
+    value = list(value) if isinstance(value, tuple) else value
+    return value in (default, *_IDLE.get(key, ()))
 
 
 def _plain_seed(seed: Any) -> Any:

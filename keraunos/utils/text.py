@@ -31,14 +31,16 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def snake_case(name: str) -> str:
+def snake_case(name: str, small: str = "a-z") -> str:
     """``Conv2D`` becomes ``conv2d``, ``LayerNormalization`` becomes ``layer_normalization``.
+
+    ``small`` are the characters that continue a word which begins with a capital.
 
     >>> [snake_case(name) for name in ("Conv2D", "SimpleRNN", "LayerNormalization", "PReLU")]
     ['conv2d', 'simple_rnn', 'layer_normalization', 'p_re_lu']
     """
     name = re.sub(r"\W+", "", name)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    name = re.sub(f"(.)([A-Z][{small}]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from keraunos import initializers, layers, losses, metrics, optimizers, saving
+from keraunos import initializers, layers, losses, metrics, optimizers, regularizers, saving
 from keraunos.backend import K
 from keraunos.core.variable import Variable
 from keraunos.eras import arithmetic
@@ -228,6 +228,24 @@ def test_an_activity_regularizer_may_be_summed_over_the_batch(summed):
 
 def test_a_sum_that_nothing_uses_is_not_written():
     assert "activity_regularizer_sum" not in layers.Dense(1, activity_regularizer_sum=True).get_config()
+
+
+@pytest.mark.parametrize(("fixed", "joint"), [(False, True), (True, False)])
+def test_steps_may_be_rows_of_one_batch_unless_its_size_is_fixed(fixed, joint):
+    x = np.array([[[1.0], [2.0]], [[3.0], [8.0]]], "float32")
+    layer = layers.TimeDistributed(layers.BatchNormalization(epsilon=1e-9), steps_as_rows=True)
+    layer.build((2 if fixed else None, 2, 1))
+    axes = (0, 1) if joint else (0,)
+    expected = (x - x.mean(axes, keepdims=True)) / x.std(axes, keepdims=True)
+    np.testing.assert_allclose(K.to_numpy(layer(x, training=True)), expected, rtol=1e-5)
+    assert layers.TimeDistributed.from_config(layer.get_config()).steps_as_rows
+
+
+@pytest.mark.parametrize("era", [1, 2])
+def test_both_regularizers_by_name_had_factors_before_keras_3(era):
+    with spelling.in_era(era):
+        assert layers.Dense(1, kernel_regularizer="l1_l2").kernel_regularizer.get_config() == {"l1": 0.01, "l2": 0.01}
+    assert regularizers.get("l1_l2").get_config() == {"l1": 0.0, "l2": 0.0}
 
 
 def test_moving_averages_without_bias_start_from_the_first_batch():

@@ -254,3 +254,18 @@ def test_batch_normalization_of_mode_2_has_no_memory() -> None:
     whole = model.predict(x, batch_size=8, verbose=0)
     np.testing.assert_allclose(model.predict(x[:5], batch_size=8, verbose=0), layer(x[:5]), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(whole, layer(x), rtol=1e-4, atol=1e-5)
+
+
+def test_outputs_of_a_layer_are_a_list_and_each_has_a_name():
+    with spelling.in_era(2):
+        inputs = layers.Input((3, 2))
+        model = Model(inputs, layers.LSTM(2, return_state=True)(inputs))
+        found = model.predict(np.ones((1, 3, 2)), verbose=0)
+    assert isinstance(found, list)
+    np.testing.assert_array_equal(found[0], found[1])
+    assert len(set(model.output_names)) == 3
+
+
+def test_the_layer_of_convolutions_over_time_was_called_in_three_parts():
+    with spelling.in_era(2):
+        assert layers.ConvLSTM2D(1, 1).name.startswith("conv_lst_m2d_")

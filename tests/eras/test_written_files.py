@@ -6,11 +6,13 @@ import json
 import h5py
 import numpy as np
 import pytest
+from laws import layer_cases
 from recorded import GOLDEN
 
 import keraunos
 from keraunos import layers, saving
 from keraunos.eras.files import model_from_config, model_from_yaml
+from keraunos.eras.written import CLASSES
 from keraunos.eras.yaml_text import read_yaml
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.spelling import in_era
@@ -278,3 +280,29 @@ def test_weights_go_between_a_recurrence_and_its_twin_on_a_gpu(kind, options, fu
         own = np.split(source.get_weights()[0], len(gates), axis=1)
         for stored, ours in zip(gates, own, strict=True):
             np.testing.assert_array_equal(stored.ravel(), ours.T.ravel())
+
+
+WRITTEN = [
+    case
+    for case in layer_cases.CASES
+    if case.layer.__name__ in CLASSES
+    and not case.several
+    and case.layer is not layers.InputLayer
+    and case.arguments.keys() <= set(CLASSES[case.layer.__name__].split())
+]
+
+
+@pytest.mark.parametrize("case", WRITTEN, ids=[case.name for case in WRITTEN])
+def test_every_layer_is_written_for_keras_2_and_read_again(case):
+    known = CLASSES[case.layer.__name__].split()
+    more = {"activity_regularizer": "l1"} if "activity_regularizer" in known else {}
+    with in_era(2):
+        inputs = layers.Input(case.shapes[1:], dtype="int32" if case.below else "float32")
+        model = keraunos.Model(inputs, case.make(**more)(inputs))
+        text = model.to_json()
+        again = saving.model_from_json(text)
+        assert again.to_json() == text
+    (entry,) = json.loads(text)["config"]["layers"][1:]
+    assert set(entry["config"]) <= {*known, "name", "trainable", "batch_input_shape", "dtype"}
+    # A Default of the era is not written, and is there again.
+    assert again.layers[1].activity_regularizer_sum
