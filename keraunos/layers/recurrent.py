@@ -860,8 +860,8 @@ class CellLayer(RNN):
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config.pop("use_cudnn", None)
-        if not chosen() or config.get("implementation") == 2:
-            config.pop("implementation", None)  # as Keras writes it
+        if not chosen():
+            config.pop("implementation", None)  # as Keras writes it; earlier releases did, and had other defaults
         return config
 
 
