@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from keraunos.backend import K
 from keraunos.eras.translate import Samples
+from keraunos.training.data.streams import is_indexed
 from keraunos.utils import tree
 from keraunos.utils.spelling import chosen, era, note, spelled
 
@@ -51,6 +53,7 @@ def fit_generator(
         max_queue_size, workers, use_multiprocessing: Accepted; the next batches are read in the background.
     """
     note("fit_generator is called fit since Keras 3")
+    _warn_of_processes(generator, workers, use_multiprocessing)
     generator, steps_per_epoch = in_steps(generator, steps_per_epoch)
     if isinstance(validation_steps, Samples):
         validation_data, validation_steps = in_steps(validation_data, validation_steps)
@@ -80,6 +83,7 @@ def evaluate_generator(
 ) -> Any:
     """Loss and metrics on batches that a generator yields: ``evaluate`` takes it directly today."""
     note("evaluate_generator is called evaluate since Keras 3")
+    _warn_of_processes(generator, workers, use_multiprocessing)
     generator, steps = in_steps(generator, steps)
     return self.evaluate(generator, steps=steps, verbose=verbose)
 
@@ -96,8 +100,19 @@ def predict_generator(
 ) -> Any:
     """Outputs for batches that a generator yields: ``predict`` takes it directly today."""
     note("predict_generator is called predict since Keras 3")
+    _warn_of_processes(generator, workers, use_multiprocessing)
     generator, steps = in_steps(generator, steps)
     return self.predict(generator, steps=steps, verbose=verbose)
+
+
+def _warn_of_processes(generator: Any, workers: Any, use_multiprocessing: Any) -> None:
+    """Keras 2 warned of generators in several processes, each of which would yield the same batches."""
+    if era() == 2 and use_multiprocessing and workers > 1 and not is_indexed(generator):
+        warnings.warn(
+            "Using a generator with `use_multiprocessing=True` and multiple workers may duplicate your data, so it is read "
+            "in one thread here. Please consider using the `keras.utils.Sequence` class.",
+            stacklevel=4,
+        )
 
 
 @spelled

@@ -5,6 +5,7 @@ from typing import Any
 
 from keraunos.core.evaluation import sources_of
 from keraunos.core.symbolic import Node, SymbolicTensor
+from keraunos.layers import Input
 from keraunos.layers.layer import Layer
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
@@ -23,10 +24,12 @@ __all__ = [
     "input_mask",
     "layer_input_shape",
     "layer_output_shape",
+    "layers_by_depth",
     "outbound_nodes",
     "output_layers",
     "output_mask",
     "reset_states",
+    "set_inputs",
 ]
 
 
@@ -203,6 +206,32 @@ def input_layers(self: Any) -> list[Any]:
 def output_layers(self: Any) -> list[Any]:
     """The layers that make the outputs, in their order."""
     return [tensor.node.operation for tensor in self.outputs]
+
+
+def set_inputs(self: Any, inputs: Any, outputs: Any = None, training: Any = None) -> None:
+    """Let a model that has no inputs yet, or whose inputs were set to ``None``, begin from others.
+
+    Args:
+        self: A model.
+        inputs: Symbolic tensors, or arrays like those that will be given.
+        outputs, training: Accepted; what the model returns follows from the inputs.
+    """
+    if self._graph is not None and self.inputs is not None:
+        raise ArgumentError(f"{self.name}: Model inputs are already set. Set model.inputs = None first.")
+    fresh = [x if isinstance(x, SymbolicTensor) else Input(x.shape[1:]) for x in tree.leaves(inputs)]
+    if self._graph is None:
+        self(fresh[0] if len(fresh) == 1 else fresh)
+    else:
+        self._set_graph(*self._graph.replayed(fresh, lambda layer, *args, **kwargs: layer(*args, **kwargs)))
+
+
+def layers_by_depth(self: Any) -> dict[int, list[Any]]:
+    """The layers by the number of steps between them and the outputs."""
+    found: dict[int, list[Any]] = {}
+    for operation, depth in self._need_graph("layers_by_depth").depths.items():
+        if isinstance(operation, Layer):
+            found.setdefault(depth, []).append(operation)
+    return found
 
 
 def reset_states(self: Any) -> None:
