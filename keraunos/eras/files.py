@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from types import BuiltinFunctionType
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,8 @@ def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
     """
     question = f"[WARNING] {filepath} already exists - overwrite? [y/n]"
     # These eras asked through six, and programs that answer by themselves replace it there.
-    ask = getattr(sys.modules.get("six.moves"), "input", input)
+    moved = vars(sys.modules.get("six.moves", sys)).get("input")
+    ask = input if moved is None or isinstance(moved, BuiltinFunctionType) else moved
     answer = ask(question).strip().lower()
     while answer not in ("y", "n"):
         answer = ask('Enter "y" (overwrite) or "n" (cancel).').strip().lower()

@@ -4,11 +4,13 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keraunos.backend import K
+from keraunos.datasets.reading import read_pickle
 from keraunos.eras.translate import Samples
 from keraunos.training.data.streams import is_indexed
 from keraunos.utils import tree
@@ -17,6 +19,7 @@ from keraunos.utils.spelling import chosen, era, note, spelled
 __all__ = [
     "evaluate_generator",
     "fit_generator",
+    "load_batch",
     "predict_classes",
     "predict_generator",
     "predict_proba",
@@ -186,3 +189,14 @@ def optimizer_from_config(config: Any, custom_objects: Any = None) -> Any:
 def clip_norm(g: Any, c: float, n: Any) -> Any:
     """A gradient whose norm ``n`` is above ``c``, scaled down to it; a ``c`` of 0 limits nothing."""
     return g * (c / K.maximum(n, c)) if c > 0 else g
+
+
+def load_batch(fpath: Any, label_key: str = "labels") -> tuple[np.ndarray, Any]:
+    """Images ``(n, 3, 32, 32)`` and labels of one file of CIFAR-10 or CIFAR-100.
+
+    Args:
+        fpath: The file: plain data in a pickle, in which nothing else is accepted.
+        label_key: Under which name the labels stand in it.
+    """
+    content = read_pickle(Path(fpath))
+    return content[b"data"].reshape(-1, 3, 32, 32), content[label_key.encode()]

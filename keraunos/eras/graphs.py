@@ -569,12 +569,12 @@ def _make_predict_function(self: Any) -> None:
 
 def train_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
     """``f([*inputs, *targets, *weights, phase])``: one step of training; the loss and the metrics."""
-    return lambda values: _as_list(self.train_on_batch(*_parts(self, values)))
+    return lambda values: _as_list(self.train_on_batch(*parts_of_batch(self, values)))
 
 
 def test_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
     """The same without training."""
-    return lambda values: _as_list(self.test_on_batch(*_parts(self, values)))
+    return lambda values: _as_list(self.test_on_batch(*parts_of_batch(self, values)))
 
 
 def predict_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
@@ -582,7 +582,7 @@ def predict_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
     return lambda values: Function(self.inputs, self.outputs)(list(values)[: len(self.inputs)])
 
 
-def _parts(model: Any, values: Sequence[Any]) -> tuple[Any, Any, Any]:
+def parts_of_batch(model: Any, values: Sequence[Any]) -> tuple[Any, Any, Any]:
     """Inputs, targets and weights of a batch, which come one behind the other."""
     inputs, outputs = len(model.inputs), len(model.outputs)
     x, y = list(values[:inputs]), list(values[inputs : inputs + outputs])

@@ -270,7 +270,6 @@ DROPS = (
     Drop("Trainer.compile", "class_mode", "loss and metrics say it", last=1),
     Drop("Trainer.fit", "show_accuracy", "ask for it in compile: metrics=['accuracy']", last=1),
     Drop("TensorBoard", "batch_size", "histograms are made of weights alone"),
-    Drop("TensorBoard", "write_grads", "gradients are not recorded"),
     Drop("TensorBoard", "embeddings_layer_names", "use embeddings_freq and embeddings_metadata"),
     Drop("TensorBoard", "embeddings_data", "use embeddings_freq and embeddings_metadata"),
 )

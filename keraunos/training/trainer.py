@@ -336,6 +336,9 @@ class Trainer(Running):
                 container.on_epoch_end(epoch, self._shown(logs))
                 if self.stop_training:
                     break
+        except BaseException:
+            container.release()
+            raise
         finally:
             batches.close()
             if validation is not None:
