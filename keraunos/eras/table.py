@@ -20,6 +20,7 @@ class Rename(NamedTuple):
     values: str = ""
     last: int = 1  # the last era that had the old name
     warning: str = ""  # what era 2 itself warned of where the old name was used
+    quiet: bool = False  # whether nothing is said of the new name
 
 
 class Fold(NamedTuple):
@@ -215,8 +216,9 @@ RENAMES = (
         "ReduceLROnPlateau", "epsilon", "min_delta",
         warning="`epsilon` argument is deprecated and will be removed, use `min_delta` instead.",
     ),
-    Rename("Trainer.compile", "sample_weight_mode", "weigh", last=2),
-    Rename("Trainer.compile", "target_tensors", "targets", last=2),
+    # What these stand for is known to this library alone.
+    Rename("Trainer.compile", "sample_weight_mode", "weigh", last=2, quiet=True),
+    Rename("Trainer.compile", "target_tensors", "targets", last=2, quiet=True),
     Rename("ModelCheckpoint", "period", "every_epochs", last=2),
     Rename("numerical.to_categorical", "nb_classes", "num_classes"),
     Rename("numerical.to_categorical", "y", "x", last=2),
@@ -270,6 +272,7 @@ DROPS = (
     Drop("Trainer.compile", "class_mode", "loss and metrics say it", last=1),
     Drop("Trainer.fit", "show_accuracy", "ask for it in compile: metrics=['accuracy']", last=1),
     Drop("TensorBoard", "batch_size", "histograms are made of weights alone"),
+    Drop("TensorBoard", "write_grads", "gradients are not recorded"),
     Drop("TensorBoard", "embeddings_layer_names", "use embeddings_freq and embeddings_metadata"),
     Drop("TensorBoard", "embeddings_data", "use embeddings_freq and embeddings_metadata"),
 )
@@ -531,6 +534,9 @@ METHODS = (
     Method("Layer", "output_shape", "nodes:layer_output_shape()"),
     *(Method("Model", name, f"nodes:{name.lstrip('_')}()") for name in _ENDS.split()),
     Method("Model", "reset_states", "nodes:reset_states"),
+    Method("Layer", "create_input_layer", "nodes:create_input_layer", 1),
+    Method("Layer", "add_inbound_node", "nodes:add_inbound_node", 1),
+    Method("Sequential", "model", "nodes:itself()"),
     Method("Model", "_set_inputs", "nodes:set_inputs"),
     Method("Model", "_layers_by_depth", "nodes:layers_by_depth()"),
     Method("Model", "layers_by_depth", "nodes:layers_by_depth()", 1),

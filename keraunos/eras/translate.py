@@ -99,7 +99,8 @@ def arguments(
                 warnings.warn(row.warning, stacklevel=4)
             for new in row.new.split():
                 _enter(label, old, new, value, kwargs, given, said)
-            spelling.note(f"{old} is called {row.new.replace(' ', ' and ')} since Keras {row.last + 1}")
+            if not row.quiet:
+                spelling.note(f"{old} is called {row.new.replace(' ', ' and ')} since Keras {row.last + 1}")
     for respelling in rows.respellings:
         _respell(respelling, names, args, kwargs)
     if spelling.chosen():

@@ -27,9 +27,6 @@ class Graph:
                         f"{owner}: {what} holds {type(leaf).__name__}; expected what Input() or a layer called on such "
                         "returns."
                     )
-        leaves = tree.leaves(inputs)
-        if len({id(leaf) for leaf in leaves}) < len(leaves):
-            raise ArgumentError(f"{owner}: an input stands twice among the inputs. Give each of them once.")
         self.inputs, self.outputs = inputs, outputs
         # The inputs that data are given for; the others follow from Variables and constants.
         self.fed = [leaf for leaf in tree.leaves(inputs) if not _is_computed(leaf)]

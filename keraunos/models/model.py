@@ -75,14 +75,17 @@ class Model(Trainer, Layer):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         graph = Graph(inputs, outputs, self.name)
-        if graph.begins_inside and chosen():
+        leaves = tree.leaves(inputs)
+        if chosen() and len({id(leaf) for leaf in leaves}) < len(leaves):
+            raise ArgumentError(f"{self.name}: an input stands twice among the inputs. Give each of them once.")
+        if chosen() and graph.begins_inside:
             raise ArgumentError(
                 f"{self.name}: graph disconnected. An input is what a layer returned; before Keras 3 a model begins where "
                 "Input stands. Give what Input() returned."
             )
         if graph.begins_inside:
             # The layers before such an input are not this model's: it gets inputs of its own.
-            fresh = [fresh_input(leaf) for leaf in tree.leaves(inputs)]
+            fresh = [fresh_input(leaf) for leaf in leaves]
             inputs, outputs = graph.replayed(fresh, lambda layer, *args, **kwargs: layer(*args, **kwargs))
             graph = Graph(inputs, outputs, self.name)
         self._graph, self._inputs_forgotten = graph, False

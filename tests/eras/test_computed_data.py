@@ -5,7 +5,7 @@ import pytest
 
 from keraunos import models
 from keraunos.eras import backend as K
-from keraunos.layers import Dense, Input
+from keraunos.layers import Dense, Input, SimpleRNN
 from keraunos.utils.errors import ArgumentError, DataError
 from keraunos.utils.spelling import in_era
 
@@ -139,3 +139,15 @@ def test_weights_of_another_rank_and_classes_without_weight_are_refused():
         model.train_on_batch(ROWS, y, sample_weight=[None, np.ones(6)])
     with pytest.raises(DataError, match="must contain all classes in the data"):
         model.fit(ROWS, [np.arange(6), np.arange(6)], epochs=0, class_weight={"a": {0: 1.0}})
+
+
+def test_a_file_keeps_what_sample_weights_are_for(tmp_path):
+    model = models.Sequential([SimpleRNN(1, return_sequences=True, input_shape=(3, 1))])
+    model.compile("sgd", "mse", sample_weight_mode="temporal")
+    model.save(tmp_path / "model.h5")
+    x, weights = np.ones((2, 3, 1)), np.array([[1.0, 0.0, 0.0]] * 2)
+    loaded = models.load_model(tmp_path / "model.h5")
+    given = [one.test_on_batch(x, x, sample_weight=weights) for one in (model, loaded)]
+    np.testing.assert_allclose(*given, rtol=1e-5)
+    with pytest.raises(DataError, match="sample_weight has shape"):
+        loaded.test_on_batch(x, x, sample_weight=weights[:, 0])
