@@ -12,8 +12,9 @@ import numpy as np
 from keraunos.backend import K
 from keraunos.datasets.reading import read_pickle
 from keraunos.eras.translate import Samples
-from keraunos.training.data.streams import is_indexed
+from keraunos.training.data.streams import is_indexed, is_stream
 from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError
 from keraunos.utils.spelling import chosen, era, note, spelled
 
 __all__ = [
@@ -56,7 +57,8 @@ def fit_generator(
         max_queue_size, workers, use_multiprocessing: Accepted; the next batches are read in the background.
     """
     note("fit_generator is called fit since Keras 3")
-    _warn_of_processes(generator, workers, use_multiprocessing)
+    _check_generator(generator, steps_per_epoch, "steps_per_epoch", workers, use_multiprocessing)
+    _check_generator(validation_data, validation_steps, "validation_steps")
     generator, steps_per_epoch = in_steps(generator, steps_per_epoch)
     if isinstance(validation_steps, Samples):
         validation_data, validation_steps = in_steps(validation_data, validation_steps)
@@ -86,7 +88,7 @@ def evaluate_generator(
 ) -> Any:
     """Loss and metrics on batches that a generator yields: ``evaluate`` takes it directly today."""
     note("evaluate_generator is called evaluate since Keras 3")
-    _warn_of_processes(generator, workers, use_multiprocessing)
+    _check_generator(generator, steps, "steps", workers, use_multiprocessing)
     generator, steps = in_steps(generator, steps)
     return self.evaluate(generator, steps=steps, verbose=verbose)
 
@@ -103,14 +105,23 @@ def predict_generator(
 ) -> Any:
     """Outputs for batches that a generator yields: ``predict`` takes it directly today."""
     note("predict_generator is called predict since Keras 3")
-    _warn_of_processes(generator, workers, use_multiprocessing)
+    _check_generator(generator, steps, "steps", workers, use_multiprocessing)
     generator, steps = in_steps(generator, steps)
     return self.predict(generator, steps=steps, verbose=verbose)
 
 
-def _warn_of_processes(generator: Any, workers: Any, use_multiprocessing: Any) -> None:
-    """Keras 2 warned of generators in several processes, each of which would yield the same batches."""
-    if era() == 2 and use_multiprocessing and workers > 1 and not is_indexed(generator):
+def _check_generator(
+    generator: Any, steps: Any, argument: str, workers: Any = 1, use_multiprocessing: Any = False
+) -> None:
+    """Refuse, in eras 1 and 2, a generator that may go on for ever; warn, as Keras 2 did, of one in several processes."""
+    if not chosen() or not is_stream(generator) or is_indexed(generator):
+        return
+    if steps is None:
+        raise ArgumentError(
+            f"`{argument}=None` is only valid for a `keras.utils.Sequence`, which says how many batches it has. Give "
+            f"{argument}, the number of batches to take from the generator."
+        )
+    if era() == 2 and use_multiprocessing and workers > 1:
         warnings.warn(
             "Using a generator with `use_multiprocessing=True` and multiple workers may duplicate your data, so it is read "
             "in one thread here. Please consider using the `keras.utils.Sequence` class.",

@@ -207,7 +207,9 @@ def test_replacing_a_file_asks_first(monkeypatch, capsys):
     assert hdf5_data.ask_to_proceed_with_overwrite("a.h5")
     assert "overwrite=True" in capsys.readouterr().out
     assert not hdf5_data.ask_to_proceed_with_overwrite("a.h5")
-    # Who answers in place of a user replaces the function of six, by which Keras 2.2.4 asked.
+
+
+def test_who_answers_in_place_of_a_user_replaces_the_function_of_six(monkeypatch):
     monkeypatch.setattr(pytest.importorskip("six.moves"), "input", lambda question: "y")
     assert hdf5_data.ask_to_proceed_with_overwrite("a.h5")
 
@@ -328,3 +330,12 @@ def test_random_data_tell_their_classes():
         (x, y), (more, _) = layer_checks.get_test_data(nb_train=60, nb_test=10, input_shape=(40,), nb_class=3)
     assert (x.shape, y.shape, more.shape) == ((60, 40), (60,), (10, 40))
     assert np.abs(x.mean(1) - y).max() < 0.6
+
+
+def test_random_targets_are_drawn_beside_their_inputs():
+    np.random.seed(3)
+    (x, y), (_, last) = layer_checks.get_test_data(3, 1, (2, 2), (2,), classification=False)
+    np.random.seed(3)
+    rows = [[np.random.normal(centre, 0.7, size) for size in ((2, 2), (2,))] for centre in np.random.random(4).tolist()]
+    np.testing.assert_allclose(x, [row[0] for row in rows[:3]], rtol=1e-6)
+    np.testing.assert_allclose([*y, *last], [row[1] for row in rows], rtol=1e-6)
