@@ -150,7 +150,12 @@ def _compiled(training: Any, written: Origin) -> dict[str, Any]:
         return {**known, "optimizer": dict(training["optimizer_config"])}
     with spelling.in_era(written.era), spelling.quiet():
         optimizer = _optimizer(training["optimizer_config"], written)
-    return {**{name: _objective(value) for name, value in known.items()}, "optimizer": optimizer}
+    mode = training.get("sample_weight_mode")
+    modes = list(mode.values()) if isinstance(mode, Mapping) else mode if isinstance(mode, list) else [mode]
+    if any(one not in (None, "temporal") for one in modes):
+        raise ValueError(f"sample_weight_mode is {mode!r:.60}")
+    weighed = {} if mode is None else {"weigh": mode}
+    return {**{name: _objective(value) for name, value in known.items()}, **weighed, "optimizer": optimizer}
 
 
 # --- layers and models --------------------------------------------------------------------

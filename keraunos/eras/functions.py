@@ -2,19 +2,25 @@
 
 import itertools
 import math
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keraunos.backend import K
+from keraunos.datasets.reading import read_pickle
 from keraunos.eras.translate import Samples
+from keraunos.training.data.streams import is_indexed, is_stream
 from keraunos.utils import tree
+from keraunos.utils.errors import ArgumentError
 from keraunos.utils.spelling import chosen, era, note, spelled
 
 __all__ = [
     "evaluate_generator",
     "fit_generator",
+    "load_batch",
     "predict_classes",
     "predict_generator",
     "predict_proba",
@@ -51,6 +57,8 @@ def fit_generator(
         max_queue_size, workers, use_multiprocessing: Accepted; the next batches are read in the background.
     """
     note("fit_generator is called fit since Keras 3")
+    _check_generator(generator, steps_per_epoch, "steps_per_epoch", workers, use_multiprocessing)
+    _check_generator(validation_data, validation_steps, "validation_steps")
     generator, steps_per_epoch = in_steps(generator, steps_per_epoch)
     if isinstance(validation_steps, Samples):
         validation_data, validation_steps = in_steps(validation_data, validation_steps)
@@ -80,6 +88,7 @@ def evaluate_generator(
 ) -> Any:
     """Loss and metrics on batches that a generator yields: ``evaluate`` takes it directly today."""
     note("evaluate_generator is called evaluate since Keras 3")
+    _check_generator(generator, steps, "steps", workers, use_multiprocessing)
     generator, steps = in_steps(generator, steps)
     return self.evaluate(generator, steps=steps, verbose=verbose)
 
@@ -96,8 +105,28 @@ def predict_generator(
 ) -> Any:
     """Outputs for batches that a generator yields: ``predict`` takes it directly today."""
     note("predict_generator is called predict since Keras 3")
+    _check_generator(generator, steps, "steps", workers, use_multiprocessing)
     generator, steps = in_steps(generator, steps)
     return self.predict(generator, steps=steps, verbose=verbose)
+
+
+def _check_generator(
+    generator: Any, steps: Any, argument: str, workers: Any = 1, use_multiprocessing: Any = False
+) -> None:
+    """Refuse, in eras 1 and 2, a generator that may go on for ever; warn, as Keras 2 did, of one in several processes."""
+    if not chosen() or not is_stream(generator) or is_indexed(generator):
+        return
+    if steps is None:
+        raise ArgumentError(
+            f"`{argument}=None` is only valid for a `keras.utils.Sequence`, which says how many batches it has. Give "
+            f"{argument}, the number of batches to take from the generator."
+        )
+    if era() == 2 and use_multiprocessing and workers > 1:
+        warnings.warn(
+            "Using a generator with `use_multiprocessing=True` and multiple workers may duplicate your data, so it is read "
+            "in one thread here. Please consider using the `keras.utils.Sequence` class.",
+            stacklevel=4,
+        )
 
 
 @spelled
@@ -171,3 +200,14 @@ def optimizer_from_config(config: Any, custom_objects: Any = None) -> Any:
 def clip_norm(g: Any, c: float, n: Any) -> Any:
     """A gradient whose norm ``n`` is above ``c``, scaled down to it; a ``c`` of 0 limits nothing."""
     return g * (c / K.maximum(n, c)) if c > 0 else g
+
+
+def load_batch(fpath: Any, label_key: str = "labels") -> tuple[np.ndarray, Any]:
+    """Images ``(n, 3, 32, 32)`` and labels of one file of CIFAR-10 or CIFAR-100.
+
+    Args:
+        fpath: The file: plain data in a pickle, in which nothing else is accepted.
+        label_key: Under which name the labels stand in it.
+    """
+    content = read_pickle(Path(fpath))
+    return content[b"data"].reshape(-1, 3, 32, 32), content[label_key.encode()]

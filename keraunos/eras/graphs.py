@@ -336,22 +336,6 @@ def _assigned(x: Variable, value: Any) -> Any:
     return value
 
 
-class LayerUpdates:
-    """What the layers of a model assign while they train, for ``function(updates=model.updates)``."""
-
-    tensors: tuple[Any, ...] = ()
-
-    def __init__(self, layer: Any) -> None:
-        self.layer = layer
-
-    def run(self, values: Any) -> None:
-        """Nothing: the layers assign while they are called."""
-
-    def keeps(self, variable: Variable) -> bool:
-        """Whether a Variable is the layers'."""
-        return any(variable is own for own in self.layer.variables)
-
-
 class OptimizerUpdates:
     """A step of an optimizer, for ``function(updates=optimizer.get_updates(loss, params))``."""
 
@@ -525,52 +509,29 @@ def history(self: SymbolicTensor) -> tuple[Any, int, int]:
 
 def uses_learning_phase(self: SymbolicTensor) -> bool:
     """Whether the value of a tensor may depend on the phase."""
-    return any(_depends_on_phase(node.operation) for node in evaluation.nodes_of([self]))
+    return any(map(_depends_on_phase, evaluation.nodes_of([self])))
 
 
 def model_uses_learning_phase(self: Any) -> bool:
     """Whether the outputs of a model may depend on the phase."""
-    return any(_depends_on_phase(layer) for layer in self._flatten_layers() if layer is not self)
+    nodes = (
+        self._graph.nodes if self._graph is not None else [n for layer in self._flatten_layers() for n in layer._nodes]
+    )
+    return any(map(_depends_on_phase, nodes))
 
 
-def _depends_on_phase(operation: Any) -> bool:
+def _depends_on_phase(node: Any) -> bool:
+    operation = node.operation
     if isinstance(operation, Call):
         return operation.name in (_LEARNING_PHASE, "in_train_phase")
+    if node.kwargs.get("training") is not None:
+        return False  # it was told once and for all
+    if getattr(operation, "_graph", None) is not None:
+        return any(map(_depends_on_phase, operation._graph.nodes))
     signature = getattr(operation, "_call_signature", None)
     return bool(
         signature is not None and signature().training and getattr(operation, "batch_coupled", True) is not None
     )
-
-
-def updates(self: Any) -> list[Any]:
-    """What the layers assign while they train, for ``function(updates=...)``."""
-    layers = [layer for layer in self._flatten_layers() if any(not v.trainable for v in layer._weights_added)]
-    return [LayerUpdates(layer) for layer in layers if not getattr(layer, "stateful", False)]
-
-
-def state_updates(self: Any) -> list[Any]:
-    """What stateful layers assign whenever they are called."""
-    return [LayerUpdates(layer) for layer in self._flatten_layers() if getattr(layer, "stateful", False) is True]
-
-
-def get_updates_for(self: Any, inputs: Any) -> list[Any]:
-    """The updates that depend on some inputs: all that a layer makes do; without inputs there are none."""
-    return [] if inputs is None else updates(self)
-
-
-def get_losses_for(self: Any, inputs: Any) -> list[Any]:
-    """Losses that depend on some inputs, or with ``None`` those that depend on none."""
-    symbolic = [loss for layer in self._flatten_layers() for loss in layer._symbolic_losses]
-    if inputs is None:
-        rest = [loss for loss in symbolic if not evaluation.sources_of([loss])]
-        return [*rest, *self.regularization_losses()]
-    wanted = {id(leaf) for leaf in tree.leaves(inputs)}
-    return [loss for loss in symbolic if wanted & _behind(loss)]
-
-
-def _behind(tensor: SymbolicTensor) -> set[int]:
-    nodes = evaluation.nodes_of([tensor])
-    return {id(tensor), *(id(parent) for node in nodes for parent in node.inputs)}
 
 
 def get_gradients(self: Any, loss: Any, params: Sequence[Any]) -> list[Any]:
@@ -608,12 +569,12 @@ def _make_predict_function(self: Any) -> None:
 
 def train_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
     """``f([*inputs, *targets, *weights, phase])``: one step of training; the loss and the metrics."""
-    return lambda values: _as_list(self.train_on_batch(*_parts(self, values)))
+    return lambda values: _as_list(self.train_on_batch(*parts_of_batch(self, values)))
 
 
 def test_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
     """The same without training."""
-    return lambda values: _as_list(self.test_on_batch(*_parts(self, values)))
+    return lambda values: _as_list(self.test_on_batch(*parts_of_batch(self, values)))
 
 
 def predict_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
@@ -621,7 +582,7 @@ def predict_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
     return lambda values: Function(self.inputs, self.outputs)(list(values)[: len(self.inputs)])
 
 
-def _parts(model: Any, values: Sequence[Any]) -> tuple[Any, Any, Any]:
+def parts_of_batch(model: Any, values: Sequence[Any]) -> tuple[Any, Any, Any]:
     """Inputs, targets and weights of a batch, which come one behind the other."""
     inputs, outputs = len(model.inputs), len(model.outputs)
     x, y = list(values[:inputs]), list(values[inputs : inputs + outputs])

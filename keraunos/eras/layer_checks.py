@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,13 +40,12 @@ def get_test_data(
     """
     rows = num_train + num_test
     centre = np.random.randint(0, num_classes, rows) if classification else np.random.random(rows)
-    x = np.random.normal(_wide(centre, input_shape), 0.7).astype("float32")
-    y = centre if classification else np.random.normal(_wide(centre, output_shape), 0.7).astype("float32")
+    # The numbers of a row are drawn together, the inputs before the target.
+    sizes = [math.prod(input_shape), 0 if classification else math.prod(output_shape)]
+    drawn = np.random.normal(np.repeat(centre[:, None], sum(sizes), axis=1), 0.7).astype("float32")
+    x = drawn[:, : sizes[0]].reshape(rows, *input_shape)
+    y = centre if classification else drawn[:, sizes[0] :].reshape(rows, *output_shape)
     return (x[:num_train], y[:num_train]), (x[num_train:], y[num_train:])
-
-
-def _wide(centre: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    return np.broadcast_to(centre.reshape(-1, *[1] * len(shape)), (len(centre), *shape))
 
 
 def layer_test(

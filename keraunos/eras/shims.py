@@ -125,6 +125,7 @@ TABLE: list[Shim] = [
     Shim("numpy", "in1d", "2.4", "numpy.isin", old.make_in1d),
     Shim("numpy", "asfarray", "2.0", "numpy.asarray(a, dtype=float)", old.make_asfarray),
     # --- pandas ---
+    Shim("h5py", "File.__init__", "only reads where no mode is given, since 3.0", "h5py.File(name, 'a')", old.any_mode, True),
     Shim("pandas", "DataFrame.ix", "1.0", "loc for labels, iloc for positions", _is(property(old.Ix))),
     Shim("pandas", "Series.ix", "1.0", "loc for labels, iloc for positions", _is(property(old.Ix))),
     Shim("pandas", "DataFrame.as_matrix", "1.0", "to_numpy()", _is(old.as_matrix)),

@@ -182,6 +182,7 @@ _FAMILIES = {
     "metrics": "metrics",
     "weighted_metrics": "metrics",
     "loss_weights": "losses",
+    "weigh": "losses",
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 from keraunos import callbacks, layers, models
 from keraunos.backend import K
 from keraunos.preprocessing import image, text
+from keraunos.utils.errors import ArgumentError
 from keraunos.utils.spelling import in_era
 
 X = np.random.default_rng(2).normal(size=(12, 3)).astype("float32")
@@ -84,3 +85,20 @@ def test_counted_words_train():
         history = model.fit(tokenizer.texts_to_matrix(texts, "freq"), labels, nb_epoch=2, verbose=0).history
         assert set(history) == {"loss", "fmeasure"}
         assert model.predict_classes(tokenizer.texts_to_matrix(texts), verbose=0).shape == (4, 1)
+
+
+def test_a_generator_without_a_number_of_steps_is_refused():
+    def endless():
+        while True:
+            yield X, X[:, :1]
+
+    with in_era(2):
+        model = models.Sequential([layers.Dense(1, input_shape=(3,))])
+        model.compile("sgd", "mse")
+        for call in (model.fit_generator, model.evaluate_generator, model.predict_generator):
+            with pytest.raises(ArgumentError, match="is only valid for a `keras.utils.Sequence`"):
+                call(endless())
+        with pytest.raises(ArgumentError, match="`validation_steps=None` is only valid"):
+            model.fit_generator(endless(), 1, validation_data=endless())
+        with pytest.warns(UserWarning, match="may duplicate your data"):
+            model.fit_generator(endless(), 1, verbose=0, workers=2, use_multiprocessing=True)

@@ -209,6 +209,11 @@ def test_replacing_a_file_asks_first(monkeypatch, capsys):
     assert not hdf5_data.ask_to_proceed_with_overwrite("a.h5")
 
 
+def test_who_answers_in_place_of_a_user_replaces_the_function_of_six(monkeypatch):
+    monkeypatch.setattr(pytest.importorskip("six.moves"), "input", lambda question: "y")
+    assert hdf5_data.ask_to_proceed_with_overwrite("a.h5")
+
+
 def test_a_file_has_its_checksum(tmp_path):
     (tmp_path / "a").write_text("abc")
     assert enqueuers.validate_file(tmp_path / "a", "900150983cd24fb0d6963f7d28e17f72")
@@ -267,7 +272,7 @@ def test_all_kernels_of_a_model_turn():
     assert (after[0] == before[0][::-1, ::-1]).all()
     assert (after[2] == before[2]).all()
     dense = model.layers[-1]
-    utilities.convert_dense_weights_data_format(dense, (4, 3, 1), "channels_first")
+    utilities.convert_dense_weights_data_format(dense, (1, 4, 3), "channels_first")
     expected = before[2].reshape(4, 3, 1).transpose(2, 0, 1).reshape(-1, 1)
     assert (dense.get_weights()[0] == expected).all()
     assert utilities.count_total_params(model.layers) == (6 + 1 + 12 + 1, 0)
@@ -325,3 +330,12 @@ def test_random_data_tell_their_classes():
         (x, y), (more, _) = layer_checks.get_test_data(nb_train=60, nb_test=10, input_shape=(40,), nb_class=3)
     assert (x.shape, y.shape, more.shape) == ((60, 40), (60,), (10, 40))
     assert np.abs(x.mean(1) - y).max() < 0.6
+
+
+def test_random_targets_are_drawn_beside_their_inputs():
+    np.random.seed(3)
+    (x, y), (_, last) = layer_checks.get_test_data(3, 1, (2, 2), (2,), classification=False)
+    np.random.seed(3)
+    rows = [[np.random.normal(centre, 0.7, size) for size in ((2, 2), (2,))] for centre in np.random.random(4).tolist()]
+    np.testing.assert_allclose(x, [row[0] for row in rows[:3]], rtol=1e-6)
+    np.testing.assert_allclose([*y, *last], [row[1] for row in rows], rtol=1e-6)

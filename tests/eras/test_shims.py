@@ -55,6 +55,11 @@ EXAMPLES = {
     "numpy.msort": (NUMPY, "np.msort(a)", "np.sort(a, axis=0)"),
     "numpy.in1d": (NUMPY, "np.in1d(a, [1, 2])", "np.isin(a.ravel(), [1, 2])"),
     "numpy.asfarray": (NUMPY, "np.asfarray(a)", "a.astype(float)"),
+    "h5py.File.__init__": (
+        "import h5py, numpy as np",
+        "(lambda f: (f.__setitem__('a', np.arange(3)), f['a'][:])[1])(h5py.File('x', driver='core', backing_store=False))",
+        "np.arange(3)",
+    ),
     "pandas.DataFrame.ix": (FRAME, 'f.ix[1:, "a"]', 'f["a"].iloc[1:]'),
     "pandas.Series.ix": (FRAME, 's.ix["y"] + s.ix[2]', 's.loc["y"] + s.iloc[2]'),
     "pandas.DataFrame.as_matrix": (FRAME, 'f.as_matrix(["b"])', 'f[["b"]].to_numpy()'),
