@@ -83,7 +83,8 @@ def placeholder(
     """
     if shape is None and ndim is None:
         raise ArgumentError("placeholder: give a shape, or ndim.")
-    tensor = SymbolicTensor((None,) * cast(int, ndim) if shape is None else tuple(shape), dtype or floatx(), name)
+    shape = (None,) * cast(int, ndim) if shape is None else tuple(shape)
+    tensor = SymbolicTensor(shape, ElementType(dtype or floatx()), name)
     tensor.sparse = bool(sparse)
     return tensor
 
@@ -337,19 +338,19 @@ def _assigned(x: Variable, value: Any) -> Any:
 
 
 class LayerUpdates:
-    """What the layers of a model assign while they train, for ``function(updates=model.updates)``."""
+    """What layers of a model assign to Variables while they train, for ``function(updates=model.updates)``."""
 
     tensors: tuple[Any, ...] = ()
 
-    def __init__(self, layer: Any) -> None:
-        self.layer = layer
+    def __init__(self, variables: Sequence[Variable]) -> None:
+        self.variables = variables
 
     def run(self, values: Any) -> None:
         """Nothing: the layers assign while they are called."""
 
     def keeps(self, variable: Variable) -> bool:
         """Whether a Variable is the layers'."""
-        return any(variable is own for own in self.layer.variables)
+        return any(variable is own for own in self.variables)
 
 
 class OptimizerUpdates:
@@ -507,6 +508,27 @@ class Sizes(tuple[Any, ...]):
         return len(self)
 
 
+class ElementType(str):
+    """Name of an element type, as TensorFlow gave it; that of a Variable was of a reference.
+
+    >>> ElementType("float32").name, ElementType("float32", "_ref").name, ElementType("float32", "_ref") == "float32"
+    ('float32', 'float32_ref', True)
+    """
+
+    def __new__(cls, dtype: str, ending: str = "") -> Self:
+        """A string that is the bare name."""
+        made = super().__new__(cls, dtype)
+        made.name = f"{dtype}{ending}"
+        return made
+
+    name: str
+
+    @property
+    def base_dtype(self) -> "ElementType":
+        """The type without the reference."""
+        return ElementType(str(self))
+
+
 def get_shape(self: Any) -> Sizes:
     """Sizes of a tensor, ``None`` where open."""
     return Sizes(self.shape)
@@ -543,14 +565,15 @@ def _depends_on_phase(operation: Any) -> bool:
 
 
 def updates(self: Any) -> list[Any]:
-    """What the layers assign while they train, for ``function(updates=...)``."""
-    layers = [layer for layer in self._flatten_layers() if any(not v.trainable for v in layer._weights_added)]
-    return [LayerUpdates(layer) for layer in layers if not getattr(layer, "stateful", False)]
+    """What the layers assign while they train, one for each Variable, for ``function(updates=...)``."""
+    layers = [layer for layer in self._flatten_layers() if not getattr(layer, "stateful", False)]
+    return [LayerUpdates([v]) for layer in layers for v in layer._weights_added if not v.trainable]
 
 
 def state_updates(self: Any) -> list[Any]:
     """What stateful layers assign whenever they are called."""
-    return [LayerUpdates(layer) for layer in self._flatten_layers() if getattr(layer, "stateful", False) is True]
+    stateful = [layer for layer in self._flatten_layers() if getattr(layer, "stateful", False) is True]
+    return [LayerUpdates(layer.variables) for layer in stateful]
 
 
 def get_updates_for(self: Any, inputs: Any) -> list[Any]:

@@ -139,7 +139,8 @@ def inbound_nodes(self: Layer) -> list[Call]:
 
 def outbound_nodes(self: Layer) -> list[Call]:
     """The calls of other layers on what this one returned."""
-    return [Call(node) for own in self._nodes for tensor in tree.leaves(own.outputs) for node in tensor.users]
+    users = [node for own in self._nodes for tensor in tree.leaves(own.outputs) for node in tensor.users]
+    return [Call(node) for node in users if isinstance(node.operation, Layer)]
 
 
 def _at(self: Layer, number: int, what: str) -> Call:

@@ -451,6 +451,20 @@ def weights_earlier(layer: Any, arrays: Sequence[Any]) -> list[Any]:
     return weight_lists.earlier(layer, arrays)
 
 
+def losses(layer: Any) -> list[Any]:
+    """What the active era told between calls as the losses of a layer or model."""
+    from keraunos.eras import symbolic_losses
+
+    return symbolic_losses.losses(layer)
+
+
+def regularization_losses(layer: Any) -> list[Any]:
+    """Value of each regularizer of the weights, as the active era applied them."""
+    from keraunos.eras import symbolic_losses
+
+    return symbolic_losses.regularization_losses(layer)
+
+
 def display_class() -> Any:
     """Class of the active era's progress display."""
     from keraunos.eras.display import DISPLAYS

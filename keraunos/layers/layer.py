@@ -172,6 +172,7 @@ class Layer(Stateful):
         self._weights_added: list[Variable] = []
         self._eager_losses: list[Any] = []
         self._symbolic_losses: list[SymbolicTensor] = []
+        self._adds_losses = False  # whether a call of it added losses
         self._nodes: list[Node] = []
         self.built = type(self).build is Layer.build
         if not hasattr(self, "input_spec"):
@@ -259,6 +260,7 @@ class Layer(Stateful):
         for part in tree.leaves(loss):
             if scope is not None:
                 scope.losses.append((self, part))
+                self._adds_losses = True
             elif isinstance(part, SymbolicTensor):
                 self._symbolic_losses.append(part)
             else:
@@ -566,9 +568,11 @@ class Layer(Stateful):
     @property
     def losses(self) -> list[Any]:
         """Regularization of the weights, activity regularization, and what ``add_loss`` added in the last call."""
+        scope = current_scope()
+        if scope is None and chosen():
+            return provider().losses(self)
         layers = self._flatten_layers()
         members = {id(layer) for layer in layers}
-        scope = current_scope()
         added: list[Any] = [loss for layer in layers for loss in layer._symbolic_losses]
         if scope is None:
             added += [loss for layer in layers for loss in layer._eager_losses]
@@ -578,6 +582,8 @@ class Layer(Stateful):
 
     def regularization_losses(self) -> list[Any]:
         """Value of each trainable weight's regularizer."""
+        if chosen():
+            return provider().regularization_losses(self)
         return [v.regularizer(v.value) for v in self.trainable_variables if v.regularizer is not None]
 
     def _clear_losses(self) -> None:

@@ -109,6 +109,12 @@ class Provider(Protocol):
     def weights_earlier(self, layer: Any, arrays: Sequence[Any]) -> list[Any]:
         """Weights as the active era listed them."""
 
+    def losses(self, layer: Any) -> list[Any]:
+        """What the active era told between calls as the losses of a layer or model."""
+
+    def regularization_losses(self, layer: Any) -> list[Any]:
+        """Value of each regularizer of the weights, as the active era applied them."""
+
     def direction(self, monitor: str) -> str:
         """Whether a value that is followed shall go ``"up"`` or ``"down"``, by its name alone."""
 
