@@ -20,6 +20,7 @@ from keraunos.core import evaluation, phase
 from keraunos.core.scope import Scope, current_scope, next_key
 from keraunos.core.symbolic import Call, RecordedVariable, SymbolicTensor, is_symbolic, record, recording
 from keraunos.core.variable import Variable
+from keraunos.layers.layer import Layer
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, ShapeError
 
@@ -337,22 +338,6 @@ def _assigned(x: Variable, value: Any) -> Any:
     return value
 
 
-class LayerUpdates:
-    """What layers of a model assign to Variables while they train, for ``function(updates=model.updates)``."""
-
-    tensors: tuple[Any, ...] = ()
-
-    def __init__(self, variables: Sequence[Variable]) -> None:
-        self.variables = variables
-
-    def run(self, values: Any) -> None:
-        """Nothing: the layers assign while they are called."""
-
-    def keeps(self, variable: Variable) -> bool:
-        """Whether a Variable is the layers'."""
-        return any(variable is own for own in self.variables)
-
-
 class OptimizerUpdates:
     """A step of an optimizer, for ``function(updates=optimizer.get_updates(loss, params))``."""
 
@@ -546,8 +531,9 @@ def history(self: SymbolicTensor) -> tuple[Any, int, int]:
 
 
 def uses_learning_phase(self: SymbolicTensor) -> bool:
-    """Whether the value of a tensor may depend on the phase."""
-    return any(_depends_on_phase(node.operation) for node in evaluation.nodes_of([self]))
+    """Whether the value of a tensor may depend on the phase: not through layers that were told whether they train."""
+    nodes = [node for node in evaluation.nodes_of([self]) if node.kwargs.get("training") is None]
+    return any(_depends_on_phase(node.operation) for node in nodes)
 
 
 def model_uses_learning_phase(self: Any) -> bool:
@@ -558,42 +544,14 @@ def model_uses_learning_phase(self: Any) -> bool:
 def _depends_on_phase(operation: Any) -> bool:
     if isinstance(operation, Call):
         return operation.name in (_LEARNING_PHASE, "in_train_phase")
-    signature = getattr(operation, "_call_signature", None)
-    return bool(
-        signature is not None and signature().training and getattr(operation, "batch_coupled", True) is not None
-    )
-
-
-def updates(self: Any) -> list[Any]:
-    """What the layers assign while they train, one for each Variable, for ``function(updates=...)``."""
-    layers = [layer for layer in self._flatten_layers() if not getattr(layer, "stateful", False)]
-    return [LayerUpdates([v]) for layer in layers for v in layer._weights_added if not v.trainable]
-
-
-def state_updates(self: Any) -> list[Any]:
-    """What stateful layers assign whenever they are called."""
-    stateful = [layer for layer in self._flatten_layers() if getattr(layer, "stateful", False) is True]
-    return [LayerUpdates(layer.variables) for layer in stateful]
-
-
-def get_updates_for(self: Any, inputs: Any) -> list[Any]:
-    """The updates that depend on some inputs: all that a layer makes do; without inputs there are none."""
-    return [] if inputs is None else updates(self)
-
-
-def get_losses_for(self: Any, inputs: Any) -> list[Any]:
-    """Losses that depend on some inputs, or with ``None`` those that depend on none."""
-    symbolic = [loss for layer in self._flatten_layers() for loss in layer._symbolic_losses]
-    if inputs is None:
-        rest = [loss for loss in symbolic if not evaluation.sources_of([loss])]
-        return [*rest, *self.regularization_losses()]
-    wanted = {id(leaf) for leaf in tree.leaves(inputs)}
-    return [loss for loss in symbolic if wanted & _behind(loss)]
-
-
-def _behind(tensor: SymbolicTensor) -> set[int]:
-    nodes = evaluation.nodes_of([tensor])
-    return {id(tensor), *(id(parent) for node in nodes for parent in node.inputs)}
+    if not isinstance(operation, Layer):
+        return False
+    inner = [layer for layer in operation._flatten_layers() if layer is not operation]
+    if inner:
+        return any(map(_depends_on_phase, inner))
+    if hasattr(operation, "recurrent_dropout"):
+        return bool(operation.dropout or operation.recurrent_dropout)
+    return operation._call_signature().training and operation.batch_coupled is not None
 
 
 def get_gradients(self: Any, loss: Any, params: Sequence[Any]) -> list[Any]:

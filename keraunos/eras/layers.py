@@ -290,7 +290,9 @@ class Merge(Layer):
         for argument in ("mode", "output_shape", "output_mask"):
             config[argument] = _function_of(config.get(argument), argument)
         if config.get("layers"):
-            config["layers"] = [registry.deserialize(layer, table=None) for layer in config["layers"]]
+            # Layers of one name are one layer, given twice.
+            made = {str(layer): registry.deserialize(layer, table=None) for layer in config["layers"]}
+            config["layers"] = [made[str(layer)] for layer in config["layers"]]
         return cls(**{name: value for name, value in config.items() if name not in ("trainable", "dtype")})
 
 

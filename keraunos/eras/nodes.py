@@ -21,6 +21,7 @@ __all__ = [
     "inbound_nodes",
     "input_layers",
     "input_mask",
+    "itself",
     "layer_input_shape",
     "layer_output_shape",
     "outbound_nodes",
@@ -204,6 +205,11 @@ def input_layers(self: Any) -> list[Any]:
 def output_layers(self: Any) -> list[Any]:
     """The layers that make the outputs, in their order."""
     return [tensor.node.operation for tensor in self.outputs]
+
+
+def itself(self: Any) -> Any:
+    """A Sequential was a shell around a model once."""
+    return self
 
 
 def reset_states(self: Any) -> None:

@@ -453,16 +453,16 @@ def weights_earlier(layer: Any, arrays: Sequence[Any]) -> list[Any]:
 
 def losses(layer: Any) -> list[Any]:
     """What the active era told between calls as the losses of a layer or model."""
-    from keraunos.eras import symbolic_losses
+    from keraunos.eras import losses_and_updates
 
-    return symbolic_losses.losses(layer)
+    return losses_and_updates.losses(layer)
 
 
 def regularization_losses(layer: Any) -> list[Any]:
     """Value of each regularizer of the weights, as the active era applied them."""
-    from keraunos.eras import symbolic_losses
+    from keraunos.eras import losses_and_updates
 
-    return symbolic_losses.regularization_losses(layer)
+    return losses_and_updates.regularization_losses(layer)
 
 
 def display_class() -> Any:

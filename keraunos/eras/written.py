@@ -382,6 +382,8 @@ def _named(value: Any) -> Any:
         return [_named(item) for item in value]
     if value is None or isinstance(value, str):
         return _FUNCTIONS.get(value, value) if value else value
+    if hasattr(value, "get_config") and not type(value).__module__.startswith("keraunos."):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
     name = getattr(value, "__name__", None) or getattr(value, "name", None) or type(value).__name__
     return _FUNCTIONS.get(name, name)
 

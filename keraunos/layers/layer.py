@@ -11,11 +11,11 @@ from keraunos import initializers, regularizers
 from keraunos.backend import K, Operand
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import dtypes, phase, registry
-from keraunos.core.evaluation import NoHistory, realized
+from keraunos.core.evaluation import NoHistory, realized, symbolic
 from keraunos.core.naming import automatic_name
 from keraunos.core.scope import Scope, current_scope, get_mask, set_mask, sizes_are_guesses
 from keraunos.core.stateful import Stateful
-from keraunos.core.symbolic import Node, SymbolicTensor, infer, is_symbolic
+from keraunos.core.symbolic import Node, RecordedVariable, SymbolicTensor, infer, is_symbolic, recording
 from keraunos.core.variable import Variable, autocast_dtype, structure_changed
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
@@ -171,7 +171,9 @@ class Layer(Stateful):
         self.activity_regularizer_sum = bool(activity_regularizer_sum)
         self._weights_added: list[Variable] = []
         self._eager_losses: list[Any] = []
-        self._symbolic_losses: list[SymbolicTensor] = []
+        # What was given between calls, and the inputs that it was said to depend on.
+        self._given_losses: list[tuple[Any, Any]] = []
+        self._given_updates: list[tuple[Any, Any]] = []
         self._adds_losses = False  # whether a call of it added losses
         self._nodes: list[Node] = []
         self.built = type(self).build is Layer.build
@@ -254,15 +256,15 @@ class Layer(Stateful):
         Args:
             loss: Scalar, or several. Made of symbolic tensors, between calls, it is computed at every step from then
                 on, from what these tensors are in that step.
-            inputs: Accepted: what a loss depends on is known from the loss.
+            inputs: Accepted: what a loss depends on is known from the loss; earlier eras find it by them again.
         """
         scope = current_scope()
         for part in tree.leaves(loss):
             if scope is not None:
                 scope.losses.append((self, part))
                 self._adds_losses = True
-            elif isinstance(part, SymbolicTensor):
-                self._symbolic_losses.append(part)
+            elif isinstance(part, SymbolicTensor) or (chosen() and recording()):
+                self._given_losses.append((part, inputs))
             else:
                 self._eager_losses.append(part)
 
@@ -274,6 +276,8 @@ class Layer(Stateful):
         """
         if isinstance(updates, tuple) and len(updates) == 2 and isinstance(updates[0], Variable):
             updates = [updates]
+        if chosen() and recording():
+            self._given_updates += [(u, inputs) for u in (updates if isinstance(updates, list) else [updates])]
         if phase.training() or getattr(self, "stateful", False):
             for update in updates if isinstance(updates, (list, tuple)) else [updates]:
                 if isinstance(update, (list, tuple)):
@@ -302,6 +306,10 @@ class Layer(Stateful):
             )
         if args and _is_number_list(args[0]):
             args = (np.asarray(args[0]), *args[1:])
+        if chosen() and recording():  # what is said of a Variable is said for later then
+            args, kwargs = tree.map(
+                lambda leaf: symbolic(leaf) if isinstance(leaf, RecordedVariable) else leaf, (args, kwargs)
+            )
         if is_symbolic((args, kwargs)):
             return self._record(args, kwargs)
         args, kwargs = tree.map(self._convert, (args, kwargs))
@@ -319,6 +327,8 @@ class Layer(Stateful):
             # A layer that asks for gradients needs the tensors themselves, not the values that stand for them.
             outputs = self.call(*args, **kwargs)
             return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
+        if chosen() and isinstance(found, tuple):
+            found = list(found)  # earlier eras told of several outputs in a list
         node = Node(self, args, kwargs, found)
         self._nodes.append(node)
         return node.outputs
@@ -573,7 +583,7 @@ class Layer(Stateful):
             return provider().losses(self)
         layers = self._flatten_layers()
         members = {id(layer) for layer in layers}
-        added: list[Any] = [loss for layer in layers for loss in layer._symbolic_losses]
+        added: list[Any] = [loss for layer in layers for loss, _ in layer._given_losses]
         if scope is None:
             added += [loss for layer in layers for loss in layer._eager_losses]
         else:
