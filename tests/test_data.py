@@ -1175,3 +1175,21 @@ def test_good_labels_pass():
         DataError, match="y holds the label 1, but sparse_categorical_crossentropy over 1 class expects"
     ):
         check_labels(np.array([0, 1]), 1)
+
+
+def test_the_first_batch_of_a_dataset_is_asked_for_once():
+    asked = []
+
+    class Told(PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            asked.append(index)
+            return np.full((3, 1), index), np.zeros((3, 1))
+
+    batches = make_batches(Told(), shuffle=False)
+    assert [block.rows for block in batches.blocks(0)] == [6]
+    assert asked == [0, 1]
+    list(batches.blocks(1))
+    assert asked == [0, 1, 0, 1]

@@ -377,6 +377,15 @@ def test_cifar10_is_read_where_keras_keeps_it(cache, place):
     np.testing.assert_array_equal(x[0], first.transpose(1, 2, 0))
 
 
+def test_a_batch_of_cifar_is_read_as_it_lies_in_the_file(tmp_path):
+    from keraunos.eras.functions import load_batch
+
+    small_cifar10(tmp_path / "set")
+    pictures, labels = load_batch(tmp_path / "set" / "test_batch")
+    assert pictures.shape[1:] == (3, 32, 32)
+    assert len(labels) == len(pictures)
+
+
 def test_cifar10_follows_the_image_layout(cache, monkeypatch):
     small_cifar10(cache / "cifar-10-batches-py")
     monkeypatch.setitem(config._settings, "image_data_format", "channels_first")

@@ -700,7 +700,10 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
 
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """Crossentropy of each row with a class number; in era 1 the output is the first argument."""
-    return ops.sparse_categorical_crossentropy(*_by_era(target, output), from_logits=from_logits, axis=axis)
+    target, output = _by_era(target, output)
+    if ndim(target) == ndim(output) and target.shape[axis] == 1:
+        target = ops.squeeze(target, axis)
+    return ops.sparse_categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
 
 
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:

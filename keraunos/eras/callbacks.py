@@ -9,9 +9,11 @@ import numpy as np
 
 from keraunos import Model, callbacks, layers
 from keraunos.callbacks import Callback
+from keraunos.core.gradient import value_and_gradients
+from keraunos.eras.graphs import parts_of_batch
 from keraunos.preprocessing.image import array_to_img
 from keraunos.utils.errors import DataError
-from keraunos.utils.spelling import note, spelled
+from keraunos.utils.spelling import era, spelled
 
 __all__ = ["BaseLogger", "TensorBoard"]
 
@@ -57,7 +59,7 @@ class TensorBoard(callbacks.TensorBoard):
     Args:
         log_dir, histogram_freq, write_graph, update_freq: As today; histograms need validation data in arrays.
         batch_size: Rows at a time for the projector.
-        write_grads: Accepted; gradients are not recorded.
+        write_grads: Whether the loss's gradients on a batch of the validation data are written beside the histograms.
         write_images: Whether weights are written as pictures beside the histograms.
         embeddings_freq: Epochs between two tables for the projector; 0 for none.
         embeddings_layer_names: Layers whose outputs are written; all of class ``Embedding`` if not given.
@@ -88,12 +90,11 @@ class TensorBoard(callbacks.TensorBoard):
         super().__init__(log_dir, histogram_freq, write_graph, update_freq=update_freq)
         self.batch_size, self.write_images, self.embeddings_freq = batch_size, write_images, embeddings_freq
         self.embeddings_layer_names, self.embeddings_metadata = embeddings_layer_names, embeddings_metadata
-        self.embeddings_data = embeddings_data
-        if write_grads:
-            note("write_grads writes nothing: gradients are not recorded")
+        self.embeddings_data, self.write_grads = embeddings_data, write_grads
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if self.histogram_freq and self.validation_data is None:
+        # Keras 1 left histograms out where there were no such data.
+        if era() == 2 and self.histogram_freq and self.validation_data is None:
             raise DataError(
                 "If printing histograms, validation_data must be provided, and cannot be a generator. "
                 "Pass validation_data=(x, y) to fit, or histogram_freq=0."
@@ -104,11 +105,26 @@ class TensorBoard(callbacks.TensorBoard):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_epoch_end(epoch, logs)
-        if self.write_images and self.histogram_freq and epoch % self.histogram_freq == 0:
+        due = self.histogram_freq and epoch % self.histogram_freq == 0
+        if self.write_grads and due and self.validation_data is not None:
+            self._write_gradients(epoch)
+        if self.write_images and due:
             for weight in self.model.weights:
                 self._add("train", f"{weight.path}/image", _picture(weight.numpy()), epoch, "image")
         if self.embeddings_freq and epoch % self.embeddings_freq == 0:
             self._write_embeddings()
+
+    def _write_gradients(self, epoch: int) -> None:
+        """A histogram of the gradient for each weight that is trained, on the last batch of the validation data."""
+        model, rows = self.model, len(self.validation_data[0])
+        begin = (rows - 1) // self.batch_size * self.batch_size
+        x, y, weights = parts_of_batch(model, [array[begin:] for array in self.validation_data])
+        variables = model.trainable_variables
+        _, found = value_and_gradients(
+            lambda: model.batch_loss(x, y, model(x, training=False), weights, training=False), variables
+        )
+        for variable, gradient in zip(variables, found, strict=True):
+            self._histogram(f"{variable.path}/gradient", np.asarray(gradient), epoch)
 
     def _write_embeddings(self) -> None:
         """A table for each layer, and the file by which the projector finds them."""

@@ -150,7 +150,8 @@ def _compiled(training: Any, written: Origin) -> dict[str, Any]:
         return {**known, "optimizer": dict(training["optimizer_config"])}
     with spelling.in_era(written.era), spelling.quiet():
         optimizer = _optimizer(training["optimizer_config"], written)
-    return {**{name: _objective(value) for name, value in known.items()}, "optimizer": optimizer}
+    weighed = {"weigh": training["sample_weight_mode"]} if training.get("sample_weight_mode") else {}
+    return {**{name: _objective(value) for name, value in known.items()}, **weighed, "optimizer": optimizer}
 
 
 # --- layers and models --------------------------------------------------------------------

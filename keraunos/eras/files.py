@@ -1,7 +1,9 @@
 """Files of models in earlier eras: the functions that ``saving`` asks for, and those that users called then."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
+from types import BuiltinFunctionType
 from typing import Any
 
 import numpy as np
@@ -84,9 +86,12 @@ def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
         filepath: The file.
     """
     question = f"[WARNING] {filepath} already exists - overwrite? [y/n]"
-    answer = input(question).strip().lower()
+    # These eras asked through six, and programs that answer by themselves replace it there.
+    moved = vars(sys.modules.get("six.moves", sys)).get("input")
+    ask = input if moved is None or isinstance(moved, BuiltinFunctionType) else moved
+    answer = ask(question).strip().lower()
     while answer not in ("y", "n"):
-        answer = input('Enter "y" (overwrite) or "n" (cancel).').strip().lower()
+        answer = ask('Enter "y" (overwrite) or "n" (cancel).').strip().lower()
     if answer == "y":
         print("[TIP] Next time specify overwrite=True!")
     return answer == "y"

@@ -2,19 +2,24 @@
 
 import itertools
 import math
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keraunos.backend import K
+from keraunos.datasets.reading import read_pickle
 from keraunos.eras.translate import Samples
+from keraunos.training.data.streams import is_indexed
 from keraunos.utils import tree
 from keraunos.utils.spelling import chosen, era, note, spelled
 
 __all__ = [
     "evaluate_generator",
     "fit_generator",
+    "load_batch",
     "predict_classes",
     "predict_generator",
     "predict_proba",
@@ -51,6 +56,7 @@ def fit_generator(
         max_queue_size, workers, use_multiprocessing: Accepted; the next batches are read in the background.
     """
     note("fit_generator is called fit since Keras 3")
+    _warn_of_processes(generator, workers, use_multiprocessing)
     generator, steps_per_epoch = in_steps(generator, steps_per_epoch)
     if isinstance(validation_steps, Samples):
         validation_data, validation_steps = in_steps(validation_data, validation_steps)
@@ -80,6 +86,7 @@ def evaluate_generator(
 ) -> Any:
     """Loss and metrics on batches that a generator yields: ``evaluate`` takes it directly today."""
     note("evaluate_generator is called evaluate since Keras 3")
+    _warn_of_processes(generator, workers, use_multiprocessing)
     generator, steps = in_steps(generator, steps)
     return self.evaluate(generator, steps=steps, verbose=verbose)
 
@@ -96,8 +103,19 @@ def predict_generator(
 ) -> Any:
     """Outputs for batches that a generator yields: ``predict`` takes it directly today."""
     note("predict_generator is called predict since Keras 3")
+    _warn_of_processes(generator, workers, use_multiprocessing)
     generator, steps = in_steps(generator, steps)
     return self.predict(generator, steps=steps, verbose=verbose)
+
+
+def _warn_of_processes(generator: Any, workers: Any, use_multiprocessing: Any) -> None:
+    """Keras 2 warned of generators in several processes, each of which would yield the same batches."""
+    if era() == 2 and use_multiprocessing and workers > 1 and not is_indexed(generator):
+        warnings.warn(
+            "Using a generator with `use_multiprocessing=True` and multiple workers may duplicate your data, so it is read "
+            "in one thread here. Please consider using the `keras.utils.Sequence` class.",
+            stacklevel=4,
+        )
 
 
 @spelled
@@ -171,3 +189,14 @@ def optimizer_from_config(config: Any, custom_objects: Any = None) -> Any:
 def clip_norm(g: Any, c: float, n: Any) -> Any:
     """A gradient whose norm ``n`` is above ``c``, scaled down to it; a ``c`` of 0 limits nothing."""
     return g * (c / K.maximum(n, c)) if c > 0 else g
+
+
+def load_batch(fpath: Any, label_key: str = "labels") -> tuple[np.ndarray, Any]:
+    """Images ``(n, 3, 32, 32)`` and labels of one file of CIFAR-10 or CIFAR-100.
+
+    Args:
+        fpath: The file: plain data in a pickle, in which nothing else is accepted.
+        label_key: Under which name the labels stand in it.
+    """
+    content = read_pickle(Path(fpath))
+    return content[b"data"].reshape(-1, 3, 32, 32), content[label_key.encode()]

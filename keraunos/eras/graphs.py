@@ -531,27 +531,37 @@ def history(self: SymbolicTensor) -> tuple[Any, int, int]:
 
 
 def uses_learning_phase(self: SymbolicTensor) -> bool:
-    """Whether the value of a tensor may depend on the phase: not through layers that were told whether they train."""
-    nodes = [node for node in evaluation.nodes_of([self]) if node.kwargs.get("training") is None]
-    return any(_depends_on_phase(node.operation) for node in nodes)
+    """Whether the value of a tensor may depend on the phase."""
+    return any(map(_depends_on_phase, evaluation.nodes_of([self])))
 
 
 def model_uses_learning_phase(self: Any) -> bool:
     """Whether the outputs of a model may depend on the phase."""
-    return any(_depends_on_phase(layer) for layer in self._flatten_layers() if layer is not self)
+    nodes = (
+        self._graph.nodes if self._graph is not None else [n for layer in self._flatten_layers() for n in layer._nodes]
+    )
+    return any(map(_depends_on_phase, nodes))
 
 
-def _depends_on_phase(operation: Any) -> bool:
+def _depends_on_phase(node: Any) -> bool:
+    operation = node.operation
     if isinstance(operation, Call):
         return operation.name in (_LEARNING_PHASE, "in_train_phase")
-    if not isinstance(operation, Layer):
-        return False
-    inner = [layer for layer in operation._flatten_layers() if layer is not operation]
+    if node.kwargs.get("training") is not None:
+        return False  # it was told once and for all
+    if getattr(operation, "_graph", None) is not None:
+        return any(map(_depends_on_phase, operation._graph.nodes))
+    return isinstance(operation, Layer) and _minds_phase(operation)
+
+
+def _minds_phase(layer: Layer) -> bool:
+    """Whether a layer does something else while it trains."""
+    inner = [part for part in layer._flatten_layers() if part is not layer]
     if inner:
-        return any(map(_depends_on_phase, inner))
-    if hasattr(operation, "recurrent_dropout"):
-        return bool(operation.dropout or operation.recurrent_dropout)
-    return operation._call_signature().training and operation.batch_coupled is not None
+        return any(map(_minds_phase, inner))
+    if hasattr(layer, "recurrent_dropout"):
+        return bool(layer.dropout or layer.recurrent_dropout)
+    return layer._call_signature().training and layer.batch_coupled is not None
 
 
 def get_gradients(self: Any, loss: Any, params: Sequence[Any]) -> list[Any]:
@@ -589,12 +599,12 @@ def _make_predict_function(self: Any) -> None:
 
 def train_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
     """``f([*inputs, *targets, *weights, phase])``: one step of training; the loss and the metrics."""
-    return lambda values: _as_list(self.train_on_batch(*_parts(self, values)))
+    return lambda values: _as_list(self.train_on_batch(*parts_of_batch(self, values)))
 
 
 def test_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
     """The same without training."""
-    return lambda values: _as_list(self.test_on_batch(*_parts(self, values)))
+    return lambda values: _as_list(self.test_on_batch(*parts_of_batch(self, values)))
 
 
 def predict_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
@@ -602,7 +612,7 @@ def predict_function(self: Any) -> Callable[[Sequence[Any]], list[Any]]:
     return lambda values: Function(self.inputs, self.outputs)(list(values)[: len(self.inputs)])
 
 
-def _parts(model: Any, values: Sequence[Any]) -> tuple[Any, Any, Any]:
+def parts_of_batch(model: Any, values: Sequence[Any]) -> tuple[Any, Any, Any]:
     """Inputs, targets and weights of a batch, which come one behind the other."""
     inputs, outputs = len(model.inputs), len(model.outputs)
     x, y = list(values[:inputs]), list(values[inputs : inputs + outputs])

@@ -242,6 +242,20 @@ def _set_seed(seed: int) -> None:
     np.random.seed(seed % 2**32)
 
 
+def _variable(initial_value: Any, trainable: bool = True, name: str | None = None, dtype: str | None = None) -> Any:
+    """A Variable, as ``K.variable`` makes it; what is trained, layers say."""
+    from keraunos.eras import backend
+
+    return backend.variable(initial_value, dtype=dtype, name=name)
+
+
+def _placeholder(dtype: str, shape: Any = None, name: str | None = None) -> Any:
+    """A symbolic tensor that is given to a function, as ``K.placeholder`` makes it."""
+    from keraunos.eras import backend
+
+    return backend.placeholder(shape, dtype=dtype, name=name)
+
+
 def _no_tensorflow(name: str) -> str:
     return f"{name}: tensorflow is not installed; Keraunos stands in for tf.keras only."
 
@@ -253,7 +267,13 @@ _LOGGING = {
 }  # fmt: skip
 # Its modules, and what scripts call of them around Keras.
 _TENSORFLOW: dict[str, dict[str, Any]] = {
-    "tensorflow": {"set_random_seed": _set_seed, "get_logger": lambda: _logger},
+    "tensorflow": {
+        "set_random_seed": _set_seed,
+        "get_logger": lambda: _logger,
+        "Variable": _variable,
+        "placeholder": _placeholder,
+        **{name: name for name in "float16 float32 float64 int8 int16 int32 int64 uint8 bool".split()},
+    },
     "tensorflow.random": {"set_seed": _set_seed, "set_random_seed": _set_seed},
     "tensorflow.logging": _LOGGING,
     "tensorflow.compat": {},

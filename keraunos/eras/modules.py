@@ -117,6 +117,7 @@ MODULES = (
         Module(f"datasets.{name}", f"datasets.{name}")
         for name in "boston_housing california_housing cifar10 cifar100 fashion_mnist imdb mnist reuters".split()
     ),
+    Module("datasets.cifar", others="load_batch=eras.functions:load_batch", last=2),
     Module(
         "mixed_precision", "",
         others="DTypePolicy=dtype_policies:DTypePolicy Policy=dtype_policies:DTypePolicy "
@@ -149,6 +150,10 @@ MODULES = (
         today="keras.models", last=2,
     ),
     *_moved("training_utils", "eras.data_checks", "keras.models", prefix="engine."),
+    Module(
+        "engine.training_generator", today="keras.models", last=2,
+        others=" ".join(f"{name}_generator=eras.functions:{name}_generator" for name in ("fit", "evaluate", "predict")),
+    ),
     *_moved("sequential network", "models layers saving", "keras.models", prefix="engine.", others=_GRAPHS),
     Module(
         "engine.saving", "models layers saving",

@@ -5,12 +5,15 @@ from typing import Any
 
 from keraunos.core.evaluation import sources_of
 from keraunos.core.symbolic import Node, SymbolicTensor
+from keraunos.layers import Input
 from keraunos.layers.layer import Layer
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
 
 __all__ = [
     "Call",
+    "add_inbound_node",
+    "create_input_layer",
     "get_input_at",
     "get_input_mask_at",
     "get_input_shape_at",
@@ -24,10 +27,12 @@ __all__ = [
     "itself",
     "layer_input_shape",
     "layer_output_shape",
+    "layers_by_depth",
     "outbound_nodes",
     "output_layers",
     "output_mask",
     "reset_states",
+    "set_inputs",
 ]
 
 
@@ -207,9 +212,72 @@ def output_layers(self: Any) -> list[Any]:
     return [tensor.node.operation for tensor in self.outputs]
 
 
+def set_inputs(self: Any, inputs: Any, outputs: Any = None, training: Any = None) -> None:
+    """Let a model that has no inputs yet, or whose inputs were set to ``None``, begin from others.
+
+    Args:
+        self: A model.
+        inputs: Symbolic tensors, or arrays like those that will be given.
+        outputs, training: Accepted; what the model returns follows from the inputs.
+    """
+    if self._graph is not None and self.inputs is not None:
+        raise ArgumentError(f"{self.name}: Model inputs are already set. Set model.inputs = None first.")
+    fresh = [x if isinstance(x, SymbolicTensor) else Input(x.shape[1:]) for x in tree.leaves(inputs)]
+    if self._graph is None:
+        self(fresh[0] if len(fresh) == 1 else fresh)
+    else:
+        self._set_graph(*self._graph.replayed(fresh, lambda layer, *args, **kwargs: layer(*args, **kwargs)))
+
+
+def create_input_layer(
+    self: Layer, batch_input_shape: Sequence[int | None], input_dtype: str | None = None, name: str | None = None
+) -> None:
+    """Call a layer on an input of its own.
+
+    Args:
+        self: A layer.
+        batch_input_shape: Shape of the input, the batch first.
+        input_dtype, name: Of the input.
+    """
+    self(Input(batch_shape=tuple(batch_input_shape), dtype=input_dtype, name=name))
+
+
+def add_inbound_node(self: Layer, inbound_layers: Any, node_indices: Any = None, tensor_indices: Any = None) -> None:
+    """Call a layer on what others returned.
+
+    Args:
+        self: A layer.
+        inbound_layers: The other layers, or one.
+        node_indices, tensor_indices: For each of them the number of its call, and the place among the outputs; the
+            first if not given.
+    """
+    found = inbound_layers if isinstance(inbound_layers, (list, tuple)) else [inbound_layers]
+    first = [0] * len(found)
+    calls, places = (_as_list(numbers, first) for numbers in (node_indices, tensor_indices))
+    tensors = [
+        tree.leaves(_at(layer, call, "output").node.outputs)[place]
+        for layer, call, place in zip(found, calls, places, strict=True)
+    ]
+    self(tensors[0] if len(tensors) == 1 else tensors)
+
+
+def _as_list(numbers: Any, otherwise: list[int]) -> list[int]:
+    """Numbers as a list."""
+    return otherwise if numbers is None else list(numbers) if isinstance(numbers, (list, tuple)) else [numbers]
+
+
 def itself(self: Any) -> Any:
-    """A Sequential was a shell around a model once."""
+    """The same model: before Keras 2.2 a ``Sequential`` held another one."""
     return self
+
+
+def layers_by_depth(self: Any) -> dict[int, list[Any]]:
+    """The layers by the number of steps between them and the outputs."""
+    found: dict[int, list[Any]] = {}
+    for operation, depth in self._need_graph("layers_by_depth").depths.items():
+        if isinstance(operation, Layer):
+            found.setdefault(depth, []).append(operation)
+    return found
 
 
 def reset_states(self: Any) -> None:

@@ -11,6 +11,7 @@ from keraunos.eras.table import SHOWN_CLASSES
 from keraunos.models.summary import Link, Row, is_chain, rows, totals
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.spelling import provider
 
 __all__ = ["PRINTERS", "print_summary_1", "print_summary_2"]
 
@@ -51,6 +52,7 @@ def print_summary_2(
 
     Arguments as of ``print_summary_1``.
     """
+    provider().compiling().warn_of_discrepancy(model)
     linked = not is_chain(model)
     default, ends = (98, _GRAPH_ENDS) if linked else (65, (0.45, 0.85, 1.0))
     listed = rows(model, expand_nested, layer_range)

@@ -19,6 +19,8 @@ class Rename(NamedTuple):
     new: str
     values: str = ""
     last: int = 1  # the last era that had the old name
+    warning: str = ""  # what era 2 itself warned of where the old name was used
+    quiet: bool = False  # whether nothing is said of the new name
 
 
 class Fold(NamedTuple):
@@ -211,7 +213,13 @@ RENAMES = (
     Rename("Model", "output", "outputs"),
     Rename("Trainer.fit", "nb_epoch", "epochs"),
     Rename("activations.relu", "alpha", "negative_slope", last=2),
-    Rename("ReduceLROnPlateau", "epsilon", "min_delta"),
+    Rename(
+        "ReduceLROnPlateau", "epsilon", "min_delta",
+        warning="`epsilon` argument is deprecated and will be removed, use `min_delta` instead.",
+    ),
+    # What these stand for is known to this library alone.
+    Rename("Trainer.compile", "sample_weight_mode", "weigh", last=2, quiet=True),
+    Rename("Trainer.compile", "target_tensors", "targets", last=2, quiet=True),
     Rename("ModelCheckpoint", "period", "every_epochs", last=2),
     Rename("numerical.to_categorical", "nb_classes", "num_classes"),
     Rename("numerical.to_categorical", "y", "x", last=2),
@@ -263,8 +271,6 @@ DROPS = (
     Drop("SimpleRNN GatedCell ConvLSTM", "implementation", "every recurrence is compiled as a whole"),
     Drop("Trainer.compile", "mode", "programs are compiled in one way", last=1),
     Drop("Trainer.compile", "class_mode", "loss and metrics say it", last=1),
-    Drop("Trainer.compile", "sample_weight_mode", "the shape of the weights says it"),
-    Drop("Trainer.compile", "target_tensors", "targets are given to fit", only=(None,)),
     Drop("Trainer.fit", "show_accuracy", "ask for it in compile: metrics=['accuracy']", last=1),
     Drop("TensorBoard", "batch_size", "histograms are made of weights alone"),
     Drop("TensorBoard", "write_grads", "gradients are not recorded"),
@@ -314,7 +320,13 @@ ORDERS = (
     Order("Conv2DTranspose", 2, "nb_filter nb_row nb_col output_shape"),
     Order("Conv2D SeparableConv2D LocallyConnected2D ConvLSTM2D", 2, "nb_filter nb_row nb_col", exact=True),
     Order("Conv3D", 2, "nb_filter kernel_dim1 kernel_dim2 kernel_dim3", exact=True),
-    *(Order("Trainer.compile", era, "optimizer loss metrics loss_weights sample_weight_mode") for era in (1, 2)),
+    *(
+        Order(
+            "Trainer.compile", era,
+            "optimizer loss metrics loss_weights sample_weight_mode weighted_metrics target_tensors",
+        )
+        for era in (1, 2)
+    ),
     *(Order("Model.save", era, "filepath overwrite include_optimizer") for era in (1, 2)),
     *(Order("Model.load_weights", era, "filepath by_name skip_mismatch reshape") for era in (1, 2)),
     *(Order("SGD", era, "lr momentum decay nesterov") for era in (1, 2)),
@@ -367,6 +379,7 @@ ORDERS = (
 RESPELLINGS = (
     Respelling("ZeroPadding1D", "padding", "sides"),
     Respelling("ZeroPadding2D", "padding", "sides"),
+    Respelling("Dropout SpatialDropout", "rate", "limited"),
 )
 
 # Theano's convolution turns the kernel round, and pads half of a window before the inputs where TensorFlow pads less.
@@ -490,7 +503,6 @@ METHODS = (
     Method("Model", "to_yaml", "functions:to_yaml"),
     Method("Sequential", "predict_classes", "functions:predict_classes"),
     Method("Sequential", "predict_proba", "functions:predict_proba"),
-    Method("Sequential", "model", "nodes:itself()"),
     Method("Optimizer", "lr", "learning_rate"),
     Method("Tokenizer", "nb_words", "num_words", 1),
     Method("DirectoryIterator", "nb_sample", "samples", 1),
@@ -501,10 +513,10 @@ METHODS = (
     Method("SymbolicTensor", "_uses_learning_phase", "graphs:uses_learning_phase()"),
     Method("SymbolicTensor", "_keras_history", "graphs:history()"),
     Method("Model", "uses_learning_phase", "graphs:model_uses_learning_phase()"),
-    Method("Layer", "updates", "losses_and_updates:updates()"),
-    Method("Layer", "state_updates", "losses_and_updates:state_updates()"),
-    Method("Layer", "get_updates_for", "losses_and_updates:get_updates_for"),
-    Method("Layer", "get_losses_for", "losses_and_updates:get_losses_for"),
+    Method("Layer", "updates", "added:updates()"),
+    Method("Layer", "state_updates", "added:state_updates()"),
+    Method("Layer", "get_updates_for", "added:get_updates_for"),
+    Method("Layer", "get_losses_for", "added:get_losses_for"),
     Method("Optimizer", "get_updates", "graphs:get_updates"),
     Method("Optimizer", "get_gradients", "graphs:get_gradients"),
     *(
@@ -524,6 +536,12 @@ METHODS = (
     Method("Layer", "output_shape", "nodes:layer_output_shape()"),
     *(Method("Model", name, f"nodes:{name.lstrip('_')}()") for name in _ENDS.split()),
     Method("Model", "reset_states", "nodes:reset_states"),
+    Method("Layer", "create_input_layer", "nodes:create_input_layer", 1),
+    Method("Layer", "add_inbound_node", "nodes:add_inbound_node", 1),
+    Method("Sequential", "model", "nodes:itself()"),
+    Method("Model", "_set_inputs", "nodes:set_inputs"),
+    Method("Model", "_layers_by_depth", "nodes:layers_by_depth()"),
+    Method("Model", "layers_by_depth", "nodes:layers_by_depth()", 1),
     *(Method(owner, "W", "kernel", 1) for owner in _WITH_KERNEL.split()),
     *(Method(owner, "b", "bias", 1) for owner in _WITH_KERNEL.split()),
     Method("Embedding", "W", "embeddings", 1),

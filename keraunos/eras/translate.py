@@ -4,6 +4,7 @@ import functools
 import importlib
 import numbers
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ __all__ = [
     "attribute",
     "automatic_name",
     "batch_logs",
+    "compiling",
     "direction",
     "display_class",
     "engine",
@@ -32,6 +34,7 @@ __all__ = [
     "hand_validation_data",
     "key",
     "log_order",
+    "losses_of_calls",
     "member",
     "metric_name",
     "older_arguments",
@@ -92,9 +95,12 @@ def arguments(
         elif old in rows.renames:
             row = rows.renames[old]
             value = _value(label, row, kwargs.pop(old), kwargs)
+            if row.warning and spelling.era() == 2:
+                warnings.warn(row.warning, stacklevel=4)
             for new in row.new.split():
                 _enter(label, old, new, value, kwargs, given, said)
-            spelling.note(f"{old} is called {row.new.replace(' ', ' and ')} since Keras {row.last + 1}")
+            if not row.quiet:
+                spelling.note(f"{old} is called {row.new.replace(' ', ' and ')} since Keras {row.last + 1}")
     for respelling in rows.respellings:
         _respell(respelling, names, args, kwargs)
     if spelling.chosen():
@@ -212,6 +218,8 @@ def _enter(
 def _value(label: str, row: table.Rename, value: Any, kwargs: Mapping[str, Any]) -> Any:
     if row.values == "samples":
         return Samples(value)
+    if row.values == "forget" and spelling.era() == 2:
+        return True  # Keras 2 took no notice of any other first value
     if row.values == "output_shape":
         return _spatial_sizes(value, kwargs)
     if not row.values or not isinstance(value, str):
@@ -237,20 +245,27 @@ _SIDES = (("left_pad", "right_pad"), ("top_pad", "bottom_pad", "left_pad", "righ
 
 
 def _respell(row: table.Respelling, names: Sequence[str], args: list[Any], kwargs: dict[str, Any]) -> None:
-    """Numbers of zeros by name, or four of them in a row, as pairs."""
+    """Numbers of zeros by name, or four of them in a row, as pairs; a rate that Keras 2 brought between 0 and 1."""
     place = names.index(row.argument) if row.argument in names else len(args)
     value = args[place] if place < len(args) else kwargs.get(row.argument)
+    if row.values == "limited":
+        if spelling.era() == 2 and isinstance(value, (int, float)) and not 0 <= value <= 1:
+            _replace(row.argument, place, min(1.0, max(0.0, value)), args, kwargs)
+        return
     sides = _SIDES[row.owners == "ZeroPadding2D"]
     if isinstance(value, dict) and set(value) <= set(sides):
         value = [value.get(side, 0) for side in sides]
     if not isinstance(value, (list, tuple)) or len(value) != len(sides) or not all(map(_whole, value)):
         return
     pairs = tuple(zip(value[::2], value[1::2], strict=True))
-    new = pairs[0] if len(pairs) == 1 else pairs
+    _replace(row.argument, place, pairs[0] if len(pairs) == 1 else pairs, args, kwargs)
+
+
+def _replace(name: str, place: int, value: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
     if place < len(args):
-        args[place] = new
+        args[place] = value
     else:
-        kwargs[row.argument] = new
+        kwargs[name] = value
 
 
 def _drop(label: str, row: table.Drop, value: Any) -> None:
@@ -451,18 +466,18 @@ def weights_earlier(layer: Any, arrays: Sequence[Any]) -> list[Any]:
     return weight_lists.earlier(layer, arrays)
 
 
-def losses(layer: Any) -> list[Any]:
-    """What the active era told between calls as the losses of a layer or model."""
-    from keraunos.eras import losses_and_updates
-
-    return losses_and_updates.losses(layer)
-
-
 def regularization_losses(layer: Any) -> list[Any]:
     """Value of each regularizer of the weights, as the active era applied them."""
-    from keraunos.eras import losses_and_updates
+    from keraunos.eras import added
 
-    return losses_and_updates.regularization_losses(layer)
+    return added.regularization_losses(layer)
+
+
+def losses_of_calls(layer: Any) -> list[Any]:
+    """What recorded calls of a layer add to the loss, as symbolic tensors."""
+    from keraunos.eras import added
+
+    return added.losses_of_calls(layer)
 
 
 def display_class() -> Any:
@@ -589,6 +604,11 @@ def first_input_name(layer: Any, counted: Callable[[str], int]) -> str:
 
 def _lower(kind: str) -> str:
     return kind.lower() if spelling.era() == 1 else snake_case(kind)
+
+
+def compiling() -> Any:
+    """Module with the checks of earlier eras where a model is compiled or trained."""
+    return importlib.import_module("keraunos.eras.compiling")
 
 
 def files() -> Any:

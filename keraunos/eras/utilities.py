@@ -368,7 +368,8 @@ def convert_dense_weights_data_format(
 
     Args:
         dense: The layer.
-        previous_feature_map_shape: Shape of the image before it was flattened, in the layout that the weights are for.
+        previous_feature_map_shape: Shape of the image before it was flattened, in the layout that the weights shall be
+            for, though they are not yet: so Keras 2.2.4 reads it.
         target_data_format: The layout that they shall be for.
     """
     if target_data_format not in ("channels_first", "channels_last"):
@@ -376,6 +377,6 @@ def convert_dense_weights_data_format(
             f"target_data_format is {target_data_format!r}; expected 'channels_first' or 'channels_last'."
         )
     kernel, *rest = dense.get_weights()
-    images = kernel.reshape(*previous_feature_map_shape, -1)
     ends = (0, 2) if target_data_format == "channels_last" else (2, 0)
+    images = kernel.reshape(*np.moveaxis(np.empty(previous_feature_map_shape), *ends[::-1]).shape, -1)
     dense.set_weights([np.moveaxis(images, *ends).reshape(kernel.shape), *rest])

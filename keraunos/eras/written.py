@@ -369,7 +369,7 @@ def training(model: Any) -> dict[str, Any]:
         "optimizer_config": {"class_name": optimizer["class_name"], "config": _arguments(optimizer)},
         "loss": _named(given["loss"]),
         "metrics": _named(given["metrics"]) or [],
-        "sample_weight_mode": None,
+        "sample_weight_mode": given.get("weigh"),
         "loss_weights": given["loss_weights"],
     }
 

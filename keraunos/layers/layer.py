@@ -170,11 +170,9 @@ class Layer(Stateful):
             self.activity_regularizer = regularizers.get(activity_regularizer)
         self.activity_regularizer_sum = bool(activity_regularizer_sum)
         self._weights_added: list[Variable] = []
-        self._eager_losses: list[Any] = []
-        # What was given between calls, and the inputs that it was said to depend on.
-        self._given_losses: list[tuple[Any, Any]] = []
-        self._given_updates: list[tuple[Any, Any]] = []
-        self._adds_losses = False  # whether a call of it added losses
+        self._eager_losses: list[tuple[Any, Any]] = []
+        self._updates_told: list[tuple[Any, Any]] = []
+        self._symbolic_losses: list[SymbolicTensor] = []
         self._nodes: list[Node] = []
         self.built = type(self).build is Layer.build
         if not hasattr(self, "input_spec"):
@@ -256,36 +254,49 @@ class Layer(Stateful):
         Args:
             loss: Scalar, or several. Made of symbolic tensors, between calls, it is computed at every step from then
                 on, from what these tensors are in that step.
-            inputs: Accepted: what a loss depends on is known from the loss; earlier eras find it by them again.
+            inputs: What a loss of numbers depends on; of symbolic tensors it is known.
         """
         scope = current_scope()
         for part in tree.leaves(loss):
             if scope is not None:
                 scope.losses.append((self, part))
-                self._adds_losses = True
-            elif isinstance(part, SymbolicTensor) or (chosen() and recording()):
-                self._given_losses.append((part, inputs))
+            elif isinstance(part, SymbolicTensor):
+                self._symbolic_losses.append(part)
             else:
-                self._eager_losses.append(part)
+                self._eager_losses.append((part, inputs))
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
         """Give Variables new values in every step of training: pairs ``(variable, value)``, or one of them.
 
         What was assigned already, by ``assign`` or ``assign_add``, need not be added. Updates of a layer with states,
-        ``stateful``, are made in every call.
+        ``stateful``, are made in every call. Between calls they are only remembered, with the inputs that they depend
+        on, for whoever asks for the layer's updates.
         """
+        if current_scope() is None and not phase.inside_a_call():
+            found = updates if isinstance(updates, list) else [updates]
+            self._updates_told += [(update, inputs) for update in found]
+            return
         if isinstance(updates, tuple) and len(updates) == 2 and isinstance(updates[0], Variable):
             updates = [updates]
-        if chosen() and recording():
-            self._given_updates += [(u, inputs) for u in (updates if isinstance(updates, list) else [updates])]
         if phase.training() or getattr(self, "stateful", False):
             for update in updates if isinstance(updates, (list, tuple)) else [updates]:
                 if isinstance(update, (list, tuple)):
                     update[0].assign(update[1])
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Mask of the outputs; the mask of the inputs where the layer supports masking."""
-        return mask if self.supports_masking else None
+        """Mask of the outputs; the mask of the inputs where the layer supports masking.
+
+        Raises:
+            TypeError: There is a mask, the layer does not support masking, and an era before Keras 3 is active.
+        """
+        if self.supports_masking:
+            return mask
+        if chosen() and any(part is not None for part in tree.leaves(mask)):
+            raise TypeError(
+                f"{self.name}: does not support masking, but its inputs have a mask. Leave mask_zero=True or the Masking "
+                "layer out, or let a layer before this one return no sequences."
+            )
+        return None
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shape of the outputs for inputs of a shape; ``None`` where a size is open."""
@@ -365,7 +376,7 @@ class Layer(Stateful):
         if self.activity_regularizer is not None:
             for output in tree.leaves(outputs):
                 divisor = 1 if self.activity_regularizer_sum else K.shape(output)[0]
-                self.add_loss(self.activity_regularizer(output) / divisor)
+                self.add_loss(self.activity_regularizer(output) / divisor, args[0] if args else None)
         if has_mask or type(self).compute_mask is not Layer.compute_mask:
             self._pass_masks_on(args, outputs, masks if has_mask else None)
         return outputs
@@ -578,16 +589,19 @@ class Layer(Stateful):
     @property
     def losses(self) -> list[Any]:
         """Regularization of the weights, activity regularization, and what ``add_loss`` added in the last call."""
-        scope = current_scope()
-        if scope is None and chosen():
-            return provider().losses(self)
         layers = self._flatten_layers()
         members = {id(layer) for layer in layers}
-        added: list[Any] = [loss for layer in layers for loss, _ in layer._given_losses]
+        scope = current_scope()
+        added: list[Any] = [loss for layer in layers for loss in layer._symbolic_losses]
         if scope is None:
-            added += [loss for layer in layers for loss in layer._eager_losses]
+            added += [loss for layer in layers for loss, _ in layer._eager_losses]
+            if chosen():
+                added += provider().losses_of_calls(self)
         else:
             added = realized([*added, *(loss for layer, loss in scope.losses if id(layer) in members)])
+            if chosen():  # before Keras 3 a number that was added counted in every step
+                told = [loss for layer in layers for loss, _ in layer._eager_losses]
+                added += [loss for loss in told if isinstance(loss, (int, float))]
         return [*added, *self.regularization_losses()]
 
     def regularization_losses(self) -> list[Any]:

@@ -333,7 +333,9 @@ class TimeDistributed(Wrapper):
                 coupled = False  # a Sequential or a graph does what its layers do, and they come in turn
             if coupled and not training and not getattr(layer, "stateful", False):
                 coupled = False  # statistics of the batch count while training only
-            if coupled is not False or (layer.activity_regularizer is not None and not layer.activity_regularizer_sum):
+            # A regularizer that is summed up over rows gets those of all steps at once.
+            summed = layer.activity_regularizer is None or layer.activity_regularizer_sum
+            if coupled is not False or not summed:
                 return False
         return True
 

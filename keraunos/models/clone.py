@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from keraunos.core.symbolic import is_symbolic
+from keraunos.core.symbolic import SymbolicTensor, is_symbolic
+from keraunos.layers import Input
 from keraunos.layers.layer import Layer
 from keraunos.models.model import Model, fresh_input
 from keraunos.models.sequential import Sequential
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.spelling import chosen
 
 
 def clone_model(
@@ -36,6 +38,12 @@ def clone_model(
                 "clone_model: input_tensors and clone_function need a Sequential or Model(inputs, outputs)."
             )
         return type(model).from_config(model.get_config())
+    if input_tensors is not None and chosen():
+        # In eras 1 and 2 Variables and other tensors of the backend may be inputs.
+        input_tensors = [
+            leaf if isinstance(leaf, SymbolicTensor) and leaf.node is not None else Input(tensor=leaf)
+            for leaf in tree.leaves(input_tensors)
+        ]
     if input_tensors is not None and not is_symbolic(input_tensors):
         raise ArgumentError("clone_model: input_tensors are not symbolic; expected what Input() returns.")
     copies: dict[int, Any] = {}

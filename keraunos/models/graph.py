@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from keraunos.core.evaluation import compute
+from keraunos.core.evaluation import compute, nodes_of, sources_of
 from keraunos.core.scope import current_scope
 from keraunos.core.symbolic import Node, Operation, SymbolicTensor, filled, record
 from keraunos.layers import InputLayer
@@ -28,6 +28,8 @@ class Graph:
                         "returns."
                     )
         self.inputs, self.outputs = inputs, outputs
+        # The inputs that data are given for; the others follow from Variables and constants.
+        self.fed = [leaf for leaf in tree.leaves(inputs) if not _is_computed(leaf)]
         self.nodes: list[Node] = []
         self._first_seen: dict[int, int] = {}
         known = {id(leaf) for leaf in tree.leaves(inputs)}
@@ -81,6 +83,7 @@ class Graph:
                 operations[id(operation)] = operation
                 self._first_seen.setdefault(id(operation), -1)
         order = sorted(operations, key=lambda key: (-depths[key], self._first_seen.get(key, -1)))
+        self.depths = {operations[key]: depths[key] for key in order}
         return [operations[key] for key in order]
 
     def replayed(self, inputs: list[SymbolicTensor], call: Callable[..., Any]) -> tuple[Any, Any]:
@@ -96,6 +99,26 @@ class Graph:
                 values[id(old)] = new
         return tree.map(lambda leaf: values[id(leaf)], (self.inputs, self.outputs))  # type: ignore[no-any-return]
 
+    def masks(self, inputs: list[SymbolicTensor], masks: list[Any]) -> list[Any]:
+        """Masks that the outputs have where the inputs are these and have such, as a flat list."""
+        leaves = tree.leaves(self.inputs)
+        values = {id(old): new for old, new in zip(leaves, inputs, strict=True)}
+        known = {id(leaf): mask for leaf, mask in zip(leaves, masks, strict=True)}
+        for node in self.nodes:
+            old = tree.leaves(node.outputs)
+            args, kwargs = tree.map(lambda leaf: filled(leaf, values), (node.args, node.kwargs))
+            if all(a is b for a, b in zip(tree.leaves(args), tree.leaves(node.args), strict=True)):
+                new = old
+            else:
+                new = tree.leaves(record(node.operation, args, kwargs, tree.map(_spec, node.outputs)))
+            values.update((id(a), b) for a, b in zip(old, new, strict=True))
+            if isinstance(node.operation, Operation):
+                continue
+            before = tree.map(lambda leaf: known.get(id(leaf)), node.args[0])
+            after = node.operation.compute_mask(args[0], before if _any(before) else None)
+            known.update((id(leaf), mask) for leaf, mask in zip(old, _spread(after, len(old)), strict=True))
+        return [known.get(id(leaf)) for leaf in tree.leaves(self.outputs)]
+
     @property
     def begins_inside(self) -> bool:
         """Whether an input is the output of a layer, not of ``Input``."""
@@ -105,8 +128,12 @@ class Graph:
         )
 
     def run(self, inputs: Any) -> Any:
-        """Outputs for values of the inputs, given as a flat list."""
-        values = {id(leaf): value for leaf, value in zip(tree.leaves(self.inputs), inputs, strict=True)}
+        """Outputs for values of the inputs, given as a flat list: of all, or of those that are fed."""
+        leaves = tree.leaves(self.inputs)
+        given = self.fed if len(inputs) == len(self.fed) else leaves
+        values = {id(leaf): value for leaf, value in zip(given, inputs, strict=True)}
+        if len(values) < len(leaves):
+            compute(nodes_of([leaf for leaf in leaves if id(leaf) not in values]), values)
         compute(self.nodes, values)
         outputs = tree.map(lambda leaf: filled(leaf, values), self.outputs)
         scope = current_scope()
@@ -115,3 +142,21 @@ class Graph:
             scope.computed.update(values)
             scope.outputs += zip(tree.leaves(self.outputs), tree.leaves(outputs), strict=True)
         return outputs
+
+
+def _is_computed(leaf: Any) -> bool:
+    """Whether the value of an input follows from Variables and constants."""
+    return leaf.node is not None and bool(leaf.node.inputs) and not sources_of([leaf])
+
+
+def _any(masks: Any) -> bool:
+    return any(mask is not None for mask in tree.leaves(masks))
+
+
+def _spread(mask: Any, count: int) -> list[Any]:
+    """The mask of each of several outputs."""
+    return list(mask) if isinstance(mask, (list, tuple)) and len(mask) == count else [mask] * count
+
+
+def _spec(leaf: Any) -> Any:
+    return None if leaf is None else leaf.spec

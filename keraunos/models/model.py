@@ -8,12 +8,13 @@ from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core.naming import automatic_name
 from keraunos.core.scope import get_mask, set_mask
-from keraunos.core.symbolic import SymbolicTensor, infer
+from keraunos.core.symbolic import SymbolicTensor, infer, is_symbolic
 from keraunos.layers import Input
 from keraunos.layers.layer import LAYERS, Layer
 from keraunos.models import configs
 from keraunos.models.graph import Graph
 from keraunos.models.summary import print_summary
+from keraunos.training.computed import ROWS
 from keraunos.training.trainer import Trainer
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
@@ -45,6 +46,7 @@ class Model(Trainer, Layer):
     }  # fmt: skip
 
     _graph: Graph | None = None
+    _inputs_forgotten = False
 
     @spelled
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -73,12 +75,20 @@ class Model(Trainer, Layer):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         graph = Graph(inputs, outputs, self.name)
+        leaves = tree.leaves(inputs)
+        if chosen() and len({id(leaf) for leaf in leaves}) < len(leaves):
+            raise ArgumentError(f"{self.name}: an input stands twice among the inputs. Give each of them once.")
+        if chosen() and graph.begins_inside:
+            raise ArgumentError(
+                f"{self.name}: graph disconnected. An input is what a layer returned; before Keras 3 a model begins where "
+                "Input stands. Give what Input() returned."
+            )
         if graph.begins_inside:
             # The layers before such an input are not this model's: it gets inputs of its own.
-            fresh = [fresh_input(leaf) for leaf in tree.leaves(inputs)]
+            fresh = [fresh_input(leaf) for leaf in leaves]
             inputs, outputs = graph.replayed(fresh, lambda layer, *args, **kwargs: layer(*args, **kwargs))
             graph = Graph(inputs, outputs, self.name)
-        self._graph = graph
+        self._graph, self._inputs_forgotten = graph, False
         self._graph_layers = [operation for operation in self._graph.operations if isinstance(operation, Layer)]
         names = [layer.name for layer in self._graph_layers]
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -103,7 +113,9 @@ class Model(Trainer, Layer):
         assert self._graph is not None
         wanted = tree.leaves(self._graph.inputs)
         if isinstance(inputs, Mapping):
-            names = list(self._graph.inputs) if isinstance(self._graph.inputs, Mapping) else self.input_names
+            if ROWS in inputs:
+                return []
+            names = list(self._graph.inputs) if isinstance(self._graph.inputs, Mapping) else self.fed_names
             missing = [name for name in names if name not in inputs]
             if missing:
                 raise ArgumentError(
@@ -112,6 +124,8 @@ class Model(Trainer, Layer):
             given = [inputs[name] for name in names]
         else:
             given = tree.leaves(inputs)
+        if len(given) == len(self._graph.fed):
+            wanted = self._graph.fed
         if len(given) != len(wanted):
             raise ShapeError(
                 f"{self.name}: {plural(len(given), 'input')} given, but the model has {len(wanted)}: {self.input_names}."
@@ -141,6 +155,21 @@ class Model(Trainer, Layer):
             value = K.cast(value, target.dtype)
         set_mask(value, mask)
         return value
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Masks of the outputs for inputs that are symbolic tensors; of values, the outputs carry them."""
+        if self._graph is None or not is_symbolic(inputs):
+            return super().compute_mask(inputs, mask) if self._graph is None else None
+        masks = (
+            [None] * len(self.inputs) if mask is None else [mask] if not isinstance(mask, (list, tuple)) else list(mask)
+        )
+        found = self._graph.masks(tree.leaves(inputs), masks)
+        return found[0] if len(found) == 1 else found
+
+    def _pass_masks_on(self, args: tuple[Any, ...], outputs: Any, masks: Any) -> None:
+        # The layers of a graph have done it.
+        if self._graph is None:
+            super()._pass_masks_on(args, outputs, masks)
 
     def _convert(self, leaf: Any) -> Any:
         # The graph's inputs say their own types; a model converts nothing itself.
@@ -202,8 +231,14 @@ class Model(Trainer, Layer):
 
     @property
     def inputs(self) -> Any:
-        """Symbolic inputs, as a flat list."""
-        return tree.leaves(self._need_graph("inputs").inputs)
+        """Symbolic inputs, as a flat list; set to ``None`` they are forgotten, so that others may be set."""
+        return None if self._inputs_forgotten else tree.leaves(self._need_graph("inputs").inputs)
+
+    @inputs.setter
+    def inputs(self, value: None) -> None:
+        if value is not None:
+            raise ArgumentError(f"{self.name}: inputs cannot be exchanged. Make a Model(inputs, outputs).")
+        self._inputs_forgotten = True
 
     @property
     def outputs(self) -> Any:
@@ -238,6 +273,25 @@ class Model(Trainer, Layer):
         if isinstance(self._graph.inputs, Mapping):
             return list(self._graph.inputs)
         return [leaf.name for leaf in tree.leaves(self._graph.inputs)]
+
+    @property
+    def fed_names(self) -> list[str]:
+        """Names of the inputs that data are given for: not of those that the model computes itself."""
+        if self._graph is None or not self.computes_inputs:
+            return self.input_names
+        return [leaf.name for leaf in self._graph.fed]
+
+    @property
+    def computes_inputs(self) -> bool:
+        """Whether the model computes some of its inputs itself, from Variables and constants."""
+        return self._graph is not None and len(self._graph.fed) < len(tree.leaves(self._graph.inputs))
+
+    @property
+    def own_rows(self) -> int | None:
+        """Rows of a batch where no input is given, since the model computes all of them."""
+        if self._graph is None or self._graph.fed:
+            return None
+        return tree.leaves(self._graph.inputs)[0].shape[0]  # type: ignore[no-any-return]
 
     @property
     def output_names(self) -> list[str]:

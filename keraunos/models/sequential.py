@@ -141,11 +141,12 @@ class Sequential(Model):
         if self._graph is None:
             if not self._stack:
                 raise ArgumentError(f"{self.name}: has no layers. Add some with add().")
-            if tree.is_nested(args[0]):
+            given = tree.leaves(args[0])
+            if len(given) != 1:
                 raise ShapeError(
                     f"{self.name}: a Sequential takes one input, but several were given. Use Model(inputs, outputs)."
                 )
-            shape = tuple(args[0].shape)
+            shape = tuple(given[0].shape)
             if len(shape) < 2:
                 raise ShapeError(
                     f"{self.name}: the data has shape {shape_text(shape)}, but the first axis must be the batch. "

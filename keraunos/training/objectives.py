@@ -9,8 +9,9 @@ from keraunos import losses as loss_functions
 from keraunos import metrics as metric_functions
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
+from keraunos.core.evaluation import sources_of, value_of
 from keraunos.core.scope import current_scope, get_mask
-from keraunos.core.symbolic import infer
+from keraunos.core.symbolic import infer, is_symbolic
 from keraunos.core.variable import Variable
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError
@@ -21,15 +22,16 @@ class Objectives:
     """Losses and metrics of a compiled model, by output.
 
     Args:
-        loss, loss_weights, metrics, weighted_metrics: As given to ``compile``: one
+        loss, loss_weights, metrics, weighted_metrics, targets: As given to ``compile``: one
             for all outputs, a list in their order, or a dict by their names.
     """
 
-    def __init__(self, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any) -> None:
+    def __init__(self, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any, targets: Any = None) -> None:
         if spelling.chosen():
             # Files keep what a name means in this era, whichever one is active when they are read.
             loss = tree.map(_loss, loss)
         self.given = (loss, loss_weights, metrics, weighted_metrics)
+        self.targets = targets
         self.tracker = metric_functions.Mean(name="loss")
         self.output_trackers: dict[str, Any] = {}
         self.losses: dict[str, Any] = {}
@@ -44,20 +46,18 @@ class Objectives:
 
     def resolve(self, names: Sequence[str], y_specs: Any, output_specs: Any) -> None:
         """Match what was given with the outputs; ``*_specs`` are trees of ``TensorSpec``."""
-        loss, loss_weights, metrics, weighted_metrics = self.given
+        _, loss_weights, metrics, weighted_metrics = self.given
         outputs = _by_name(output_specs, names, "outputs")
         names = list(outputs)
         many = len(names) > 1
-        per_output = _spread(loss, names, "loss", many, nested=False)
+        per_output = self.by_output(names)
         self.losses = {name: _loss(per_output[name]) for name in names if per_output[name] is not None}
         self.names = names
-        targets = self._targets(y_specs)
+        own = {name: TensorSpec(t.shape, str(t.dtype)) for name, t in self.own_targets(names).items()}
+        targets = {**self._given(y_specs), **own}
         for name, function in self.losses.items():
             if targets.get(name) is None:
-                raise DataError(
-                    f"the output {name!r} has a loss, but no y was given for it. Pass y to fit() or evaluate(), "
-                    "or compile with loss=None for it."
-                )
+                raise _no_target(name)
             label = f"{name}: {_name(function)}" if many else _name(function)
             loss_functions.check_shapes(function, targets[name].shape, outputs[name].shape, label)
         self.weights = {
@@ -82,8 +82,23 @@ class Objectives:
         self._of_rows = all(len(outputs[name].shape) > 1 for name in names)
         self.resolved = True
 
+    def by_output(self, names: Sequence[str]) -> dict[str, Any]:
+        """What was given as the loss of each output."""
+        return _spread(self.given[0], names, "loss", len(names) > 1, nested=False)
+
+    def own_targets(self, names: Sequence[str]) -> dict[str, Any]:
+        """The targets that are computed, by output; of placeholders, values are given as of any target."""
+        if self.targets is None:
+            return {}
+        spread = _spread(self.targets, names, "targets", len(names) > 1, nested=False)
+        return {name: t for name, t in spread.items() if t is not None and not (is_symbolic(t) and sources_of([t]))}
+
     def _targets(self, y: Any) -> dict[str, Any]:
-        """Targets by output; as many as there are losses belong to the outputs that have one."""
+        """Targets by output."""
+        return {**self._given(y), **{name: value_of(t) for name, t in self.own_targets(self.names).items()}}
+
+    def _given(self, y: Any) -> dict[str, Any]:
+        """What was given as targets, by output; as many as there are losses belong to the outputs that have one."""
         given = 1 if not isinstance(y, (list, tuple, Mapping)) else len(tree.leaves(y))
         some = not isinstance(y, Mapping) and given == len(self.losses) != len(self.names)
         return _by_name(y, list(self.losses) if some else self.names, "y", optional=True)
@@ -134,6 +149,8 @@ class Objectives:
         weights = _weights_by_name(sample_weight, self.names)
         total = None
         for name, function in self.losses.items():
+            if targets.get(name) is None:
+                raise _no_target(name)
             extra = {} if rows is None else {"rows": rows}
             mask = get_mask(outputs[name])
             if mask is not None:
@@ -169,6 +186,13 @@ class Objectives:
                 metric.update_state(
                     targets[name], outputs[name], **({} if weighted is None else {"sample_weight": weighted})
                 )
+
+
+def _no_target(name: str) -> DataError:
+    return DataError(
+        f"the output {name!r} has a loss, but no y was given for it. Pass y to fit() or evaluate(), or compile with "
+        "loss=None for it."
+    )
 
 
 def _rows() -> Any:

@@ -51,6 +51,16 @@ class Running:
         def __getattr__(self, name: str) -> Any: ...
 
     @property
+    def own_rows(self) -> int | None:
+        """Rows of a batch where no input is given, since the model computes all of them; else ``None``."""
+        return None
+
+    @property
+    def computes_inputs(self) -> bool:
+        """Whether the model computes some of its inputs itself."""
+        return False
+
+    @property
     def _on_device(self) -> dict[Any, Any]:
         return self.__dict__.setdefault("_device_blocks", {})
 
@@ -391,13 +401,13 @@ class Running:
 
     def _pads(self, mode: str) -> bool:
         """Whether a short last batch may be filled up: every part must treat rows one by one."""
-        if self._owns(mode):
+        if self._owns(mode) or self.computes_inputs or (mode != "predict" and self._own_targets()):
             return False
         layers = self._flatten_layers()  # type: ignore[attr-defined]
         trains = mode == "train" or phase.fixed_training() or any(map(_told_to_train, layers))
         if any(_couples(layer, bool(trains)) for layer in layers):
             return False
-        if mode != "predict" and any(layer._given_losses for layer in layers):
+        if mode != "predict" and any(layer._symbolic_losses for layer in layers):
             return False
         if mode == "predict":
             return True

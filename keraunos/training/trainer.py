@@ -22,6 +22,8 @@ from keraunos.core.scope import fresh_seed, noting_reads
 from keraunos.core.symbolic import RecordedVariable, infer
 from keraunos.training import data as data_sources
 from keraunos.training.callbacks import CallbackList, History
+from keraunos.training.computed import completed
+from keraunos.training.data.streams import is_stream
 from keraunos.training.objectives import Objectives
 from keraunos.training.one_batch import OneBatch, Ready, capacity_of, filled
 from keraunos.training.running import Running
@@ -55,6 +57,9 @@ class Trainer(Running):
         steps_per_execution: int = 1,
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
+        *,
+        targets: Any = None,
+        weigh: Any = None,
     ) -> None:
         """Say how to train.
 
@@ -67,8 +72,14 @@ class Trainer(Running):
             run_eagerly: Run step by step without compiling, for debugging.
             steps_per_execution, jit_compile, auto_scale_loss: Accepted for Keras'
                 sake. Many steps always run as one compiled program.
+            targets: Variables, or tensors that follow from such, that are the targets of outputs, so that none are
+                given to ``fit``: one for each output, in a list or dict; placeholders stand for what is given.
+            weigh: What a sample weight is for: a row (``None``) or a time step (``"temporal"``); one for all outputs,
+                or a list or dict of them. Nothing is checked where it is not given.
         """
-        objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
+        objectives = Objectives(loss, loss_weights, metrics, weighted_metrics, targets)
+        if spelling.chosen() and getattr(self, "_graph", None) is not None:
+            spelling.provider().compiling().check_compile(self, objectives, weigh)
         self.optimizer = optimizers.get(optimizer)
         self._objectives = objectives
         self.run_eagerly = bool(run_eagerly)
@@ -78,6 +89,8 @@ class Trainer(Running):
             "loss_weights": loss_weights,
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
+            **({} if targets is None else {"targets": targets}),
+            **({} if weigh is None else {"weigh": weigh}),
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
@@ -96,7 +109,8 @@ class Trainer(Running):
         if not self.compiled:
             return {}
         resolved = {"optimizer": self.optimizer, "loss": self._need_compile("get_compile_config").given[0]}
-        config: dict[str, Any] = registry.serialize({**self._compile_arguments, **resolved})
+        plain = {name: value for name, value in self._compile_arguments.items() if name not in ("targets", "weigh")}
+        config: dict[str, Any] = registry.serialize({**plain, **resolved})
         return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -275,13 +289,15 @@ class Trainer(Running):
         split = bool(validation_split) and validation_data is None
         if split:
             (x, y, sample_weight), validation_data = data_sources.split_validation(
-                x, y, sample_weight, validation_split, self._names("input")
+                x, y, sample_weight, validation_split, self._names("fed")
             )
         batches = self._batches(
             x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch,
             class_weight=class_weight, purpose="fit",
         )  # fmt: skip
         validation = None
+        if validation_data is None and validation_steps is not None and self.own_rows is not None:
+            validation_data = (None,)  # it is made of what the model computes, as the training is
         if validation_data is not None:
             vx, vy, vw = data_sources.unpack_validation_data(validation_data)
             validation = self._batches(
@@ -320,6 +336,9 @@ class Trainer(Running):
                 container.on_epoch_end(epoch, self._shown(logs))
                 if self.stop_training:
                     break
+        except BaseException:
+            container.release()
+            raise
         finally:
             batches.close()
             if validation is not None:
@@ -475,20 +494,43 @@ class Trainer(Running):
         """Log values as a list in the order of the metrics; one value alone."""
         names = [name for name in self.metrics_names if name in logs]
         values = [logs[name] for name in (*names, *(n for n in logs if n not in names))]
+        if spelling.chosen():
+            return spelling.provider().compiling().as_shown(values)
         return values[0] if len(values) == 1 else values
 
     # --- running ---------------------------------------------------------------------
 
     def _batches(self, x: Any, y: Any, sample_weight: Any, *, whole: bool = False, **options: Any) -> Any:
+        class_weight = options.get("class_weight")
+        if spelling.chosen() and not is_stream(x) and (sample_weight is not None or class_weight):
+            weights = spelling.provider().compiling().checked_weights
+            sample_weight = weights(self, y, sample_weight, class_weight)
+        own_targets = () if options["purpose"] == "predict" else [*self._own_targets()]
+        if self.own_rows is not None or own_targets:
+            x, y = completed(
+                x, y, own_rows=self.own_rows, own_targets=own_targets, outputs=self._targeted() if own_targets else (),
+                steps=1 if whole else options.get("steps"),
+            )  # fmt: skip
+            if self.own_rows is not None and options["batch_size"] is None and not is_stream(x):
+                options["batch_size"] = self.own_rows
         if whole:
             options["batch_size"] = _leading_size(x)
         if spelling.chosen() and sample_weight is not None and options.get("class_weight") is not None:
             spelling.note("class_weight counted for nothing beside sample_weight before Keras 3")
             options["class_weight"] = None
         return data_sources.make_batches(
-            x, y, sample_weight, seed=lambda: self.__dict__.get("_seed", 0), names=self._names("input"),
+            x, y, sample_weight, seed=lambda: self.__dict__.get("_seed", 0), names=self._names("fed"),
             outputs=self._names("output"), **options,
         )  # fmt: skip
+
+    def _own_targets(self) -> dict[str, Any]:
+        """The targets that the model computes itself, by output."""
+        return {} if self._objectives is None else self._objectives.own_targets(self._names("output"))
+
+    def _targeted(self) -> list[str]:
+        """Names of the outputs that have a target."""
+        objectives = self._need_compile("fit")
+        return [name for name, loss in objectives.by_output(self._names("output")).items() if loss is not None]
 
     def _callbacks(
         self, mode: str, callbacks: Any, verbose: Any, batches: Any, epochs: int = 1, validation: Any = None
@@ -540,6 +582,8 @@ class Trainer(Running):
             objectives.resolve(names, y_spec, outputs)
             _warn_of_lonely_softmax(self, outputs)
         self._check_targets(batches, outputs, self._epochs_made if train else 0)
+        if train and spelling.chosen():
+            spelling.provider().compiling().warn_of_discrepancy(self)
         if train and not self._owns("train"):
             self.optimizer.build(self._trained_variables())
         if y_spec is not None and spelling.chosen() and not self._owns("train"):
@@ -552,9 +596,10 @@ class Trainer(Running):
                 self._rehearse(getattr(self, f"{mode}_step"), data if len(data) > 1 else data[0])
 
     def _of_fixed_size(self, spec: Any) -> Any:
-        """Specs of batches; of the size that the inputs of the model have, where that is fixed."""
-        inputs = getattr(self, "_graph", None) and self.inputs  # type: ignore[attr-defined]
-        size = inputs[0].shape[0] if inputs else None
+        """Specs of batches; of the size that the inputs of the model have, or its own targets, where that is fixed."""
+        inputs = (getattr(self, "_graph", None) and self.inputs) or ()  # type: ignore[attr-defined]
+        tensors = [*inputs, *self._own_targets().values()]
+        size = next((leaf.shape[0] for leaf in tensors if leaf.shape[0] is not None), None)
         if size is None or spec is None:
             return spec
         return tree.map(lambda leaf: leaf and TensorSpec((size, *leaf.shape[1:]), leaf.dtype), spec)

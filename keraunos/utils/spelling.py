@@ -97,6 +97,9 @@ class Provider(Protocol):
     def first_input_name(self, layer: Any, counted: Callable[[str], int]) -> str:
         """Name of the input that is made for a first layer."""
 
+    def losses_of_calls(self, layer: Any) -> list[Any]:
+        """What recorded calls of a layer add to the loss, as symbolic tensors."""
+
     def display_class(self) -> Any:
         """Class of the active era's progress display."""
 
@@ -108,9 +111,6 @@ class Provider(Protocol):
 
     def weights_earlier(self, layer: Any, arrays: Sequence[Any]) -> list[Any]:
         """Weights as the active era listed them."""
-
-    def losses(self, layer: Any) -> list[Any]:
-        """What the active era told between calls as the losses of a layer or model."""
 
     def regularization_losses(self, layer: Any) -> list[Any]:
         """Value of each regularizer of the weights, as the active era applied them."""
@@ -126,6 +126,12 @@ class Provider(Protocol):
 
     def run_params(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """What a callback learns about a run."""
+
+    def compiling(self) -> Any:
+        """Module that refuses, or warns of, what earlier eras did where a model is compiled or trained.
+
+        Its functions: ``check_compile``, ``checked_weights``, ``warn_of_discrepancy`` and ``as_shown``.
+        """
 
     def files(self) -> Any:
         """Module that translates what earlier eras wrote into files, and writes as the active one did.

@@ -229,6 +229,7 @@ def test_a_layer_of_its_own_adds_the_loss(era):
     assert history["loss"][-1] < history["loss"][0]
 
 
+@pytest.mark.filterwarnings("ignore:Discrepancy between trainable weights")
 def test_two_networks_play_against_each_other(era):
     from keras.layers import Dense, Input
     from keras.models import Model, Sequential

@@ -180,6 +180,7 @@ def test_a_frozen_normalization_goes_on_with_the_batch_and_keeps_its_averages():
     assert all(np.array_equal(a, b) for a, b in zip(before, model.layers[0].get_weights(), strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:Discrepancy between trainable weights")
 def test_a_model_trains_what_was_trainable_when_it_was_compiled():
     model = keraunos.Sequential([Dense(2, input_dim=2)])
     model.compile("sgd", "mse")

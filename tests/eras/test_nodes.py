@@ -10,6 +10,7 @@ from keraunos.backend import K
 from keraunos.eras.nodes import get_source_inputs, mask_of
 from keraunos.models import Model, Sequential
 from keraunos.utils import spelling
+from keraunos.utils.errors import ArgumentError
 
 
 @pytest.fixture(params=[1, 2])
@@ -254,3 +255,39 @@ def test_batch_normalization_of_mode_2_has_no_memory() -> None:
     whole = model.predict(x, batch_size=8, verbose=0)
     np.testing.assert_allclose(model.predict(x[:5], batch_size=8, verbose=0), layer(x[:5]), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(whole, layer(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("_era")
+def test_layers_are_called_by_the_methods_of_keras_1() -> None:
+    first, second = layers.Dense(3), layers.Dense(2)
+    first.create_input_layer((None, 4), name="numbers")
+    second.add_inbound_node(first)
+    layers.Concatenate().add_inbound_node([first, second], [0, 0], [0, 0])
+    assert first.input.name == "numbers"
+    assert second.input is first.output
+    assert first.outbound_nodes[0].outbound_layer is second
+    assert first.outbound_nodes[1].output_shapes == [(None, 5)]
+
+
+@pytest.mark.usefixtures("_era")
+def test_a_model_may_be_given_other_inputs() -> None:
+    model = Sequential([layers.Dense(2, input_shape=(3,))])
+    assert model.model is model
+    with pytest.raises(ArgumentError, match="Model inputs are already set"):
+        model._set_inputs(model.input)
+    model.inputs = None
+    model._set_inputs(np.zeros((1, 3)))
+    assert model.predict(np.zeros((4, 3))).shape == (4, 2)
+    with pytest.raises(ArgumentError, match="inputs cannot be exchanged"):
+        model.inputs = [layers.Input((3,))]
+
+
+@pytest.mark.usefixtures("_era")
+def test_a_model_begins_where_data_enter_and_at_each_place_once() -> None:
+    inputs = layers.Input((3,))
+    hidden = layers.Dense(2)(inputs)
+    outputs = layers.Dense(1)(hidden)
+    with pytest.raises(ArgumentError, match="graph disconnected"):
+        Model(hidden, outputs)
+    with pytest.raises(ArgumentError, match="stands twice among the inputs"):
+        Model([inputs, inputs], outputs)

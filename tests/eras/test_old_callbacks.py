@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keraunos import callbacks, layers, models
+from keraunos.eras import backend as K
 from keraunos.eras.callbacks import BaseLogger
 from keraunos.eras.install import install_as_keras, uninstall_keras
 from keraunos.utils.errors import DataError
@@ -175,7 +176,13 @@ def test_weights_are_pictures_and_outputs_tables_for_the_projector(tmp_path):
         model = keras.models.Sequential([keras.layers.Dense(3, input_shape=(2,), name="dense")])
         model.compile("sgd", "mse")
         board = keras.callbacks.TensorBoard(
-            str(tmp_path), 1, write_images=True, embeddings_freq=1, embeddings_layer_names=["dense"], embeddings_data=x
+            str(tmp_path),
+            1,
+            write_images=True,
+            write_grads=True,
+            embeddings_freq=1,
+            embeddings_layer_names=["dense"],
+            embeddings_data=x,
         )
         model.fit(x, y, validation_data=(x, y), callbacks=[board], verbose=0)
         with pytest.raises(DataError, match="validation_data must be provided"):
@@ -188,4 +195,35 @@ def test_weights_are_pictures_and_outputs_tables_for_the_projector(tmp_path):
     assert 'tensor_path: "dense.tsv"' in (tmp_path / "projector_config.pbtxt").read_text()
     written = b"".join(file.read_bytes() for file in (tmp_path / "train").iterdir())
     assert written.count(b"\x89PNG") == 2
+    assert written.count(b"dense/kernel/gradient") == written.count(b"dense/bias/gradient") == 1
     assert callbacks.TensorBoard is not type(board)
+
+
+def test_an_optimizer_of_the_users_own_has_its_rate_under_the_name_of_the_era():
+    class Own:
+        lr = K.variable(1.0)
+
+    class Holder:
+        optimizer = Own()
+
+    with in_era(2):
+        with pytest.warns(UserWarning, match="`epsilon` argument is deprecated"):
+            plateau = callbacks.ReduceLROnPlateau(patience=1, factor=0.5, epsilon=1e-3)
+        plateau.model = Holder()
+        for epoch, loss in enumerate([1.0, 2.0]):
+            plateau.on_epoch_end(epoch, {"val_loss": loss})
+    assert (plateau.min_delta, float(Own.lr.numpy())) == (1e-3, 0.5)
+
+
+def test_files_for_tensorboard_are_closed_where_training_ends_in_an_error(tmp_path):
+    def stumble(epoch, logs):
+        raise RuntimeError("stumbled")
+
+    model = models.Sequential([layers.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    board = callbacks.TensorBoard(tmp_path)
+    with pytest.raises(RuntimeError, match="stumbled"):
+        model.fit(
+            np.ones((3, 2)), np.ones(3), callbacks=[board, callbacks.LambdaCallback(on_epoch_end=stumble)], verbose=0
+        )
+    assert board._writers == {}

@@ -82,6 +82,11 @@ class CallbackList(Callback):
             callback.set_model(self.model)
         callback.set_params(self.params)
 
+    def release(self) -> None:
+        """Let callbacks close what they hold open, where training ended in an error."""
+        for callback in self.callbacks:
+            getattr(callback, "_release", lambda: None)()
+
     def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
         for callback in self.callbacks if params else ():

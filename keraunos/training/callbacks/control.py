@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from keraunos.core.variable import Variable
 from keraunos.training.callbacks.base import Callback
 from keraunos.training.callbacks.monitor import MonitorCallback
 from keraunos.utils import spelling
@@ -172,7 +173,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
-        logs[spelling.shown("learning_rate")] = float(self.model.optimizer.learning_rate)
+        logs[spelling.shown("learning_rate")] = _rate(self.model.optimizer)
         current = self.find(
             logs, f"Learning rate reduction is conditioned on metric `{self.monitor}` which is not available."
         )
@@ -194,11 +195,11 @@ class ReduceLROnPlateau(MonitorCallback):
         return self.cooldown_counter > 0
 
     def _reduce(self, epoch: int) -> None:
-        rate = float(self.model.optimizer.learning_rate)
+        rate = _rate(self.model.optimizer)
         if rate <= np.float32(self.min_lr):
             return
         rate = max(rate * self.factor, self.min_lr)
-        self.model.optimizer.learning_rate = rate
+        _set_rate(self.model.optimizer, rate)
         if self.verbose > 0:
             write(f"\n{spelling.epoch_name(epoch)}: ReduceLROnPlateau reducing learning rate to {rate}.\n")
         self.cooldown_counter, self.wait = self.cooldown, 0
@@ -229,17 +230,17 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         optimizer = self.model.optimizer
-        arguments = (epoch, float(optimizer.learning_rate))
+        arguments = (epoch, _rate(optimizer))
         rate = self.schedule(*arguments[: self._arity()])
         if np.ndim(rate) != 0 or not _is_real(rate):
             raise ArgumentError(f"The output of the `schedule` function should be a float. Got: {rate}")
-        optimizer.learning_rate = rate if isinstance(rate, float) else float(rate)
+        _set_rate(optimizer, rate if isinstance(rate, float) else float(rate))
         if self.verbose > 0:
             write(f"\n{spelling.epoch_name(epoch)}: LearningRateScheduler setting learning rate to {rate}.\n")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs[spelling.shown("learning_rate")] = float(self.model.optimizer.learning_rate)
+            logs[spelling.shown("learning_rate")] = _rate(self.model.optimizer)
 
     def _arity(self) -> int:
         try:
@@ -289,3 +290,21 @@ def _is_real(value: Any) -> bool:
         return math.isfinite(float(value))
     except (TypeError, ValueError):
         return False
+
+
+def _rate(optimizer: Any) -> float:
+    return float(getattr(optimizer, _name_of_rate(optimizer)))
+
+
+def _set_rate(optimizer: Any, rate: float) -> None:
+    name = _name_of_rate(optimizer)
+    held = getattr(optimizer, name)
+    if isinstance(held, Variable):
+        held.assign(rate)
+    else:
+        setattr(optimizer, name, rate)
+
+
+def _name_of_rate(optimizer: Any) -> str:
+    """Where an optimizer keeps its learning rate; one of the user's own may have the name of the active era alone."""
+    return "learning_rate" if hasattr(optimizer, "learning_rate") else spelling.shown("learning_rate")

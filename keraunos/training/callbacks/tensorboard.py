@@ -89,6 +89,9 @@ class TensorBoard(Callback):
             self._write_architecture()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._release()
+
+    def _release(self) -> None:
         for writer in self._writers.values():
             writer.close()
         self._writers = {}

@@ -155,7 +155,7 @@ class StreamBatches(Batches):
     def _peek(self) -> Any:
         """The first batch, without losing it."""
         if isinstance(self._source, Indexed):
-            return self._source.item(0)
+            return self._source.peek()
         iterator = self._source.open(0)
         first = next(iterator, END)
         if first is END:
@@ -247,12 +247,18 @@ class Indexed:
         self.ahead = max(int(getattr(x, "max_queue_size", 10) or 10), 1)
         self.steps = self._length()
         self.endless = self.steps is None
+        self._peeked: list[Any] = []
         if self.steps == 0:
             raise DataError(f"x is {kind_of(x)} with 0 batches. Give at least one.")
 
+    def peek(self) -> Any:
+        """The first batch, which is not asked for again in the first epoch."""
+        self._peeked = [self.item(0)]
+        return self._peeked[0]
+
     def item(self, index: int) -> Any:
         """Batch number ``index``."""
-        return self._x[index]
+        return self._peeked.pop() if index == 0 and self._peeked else self._x[index]
 
     def open(self, epoch: int) -> Iterator[Any]:
         """Iterator over the batches of a pass, in the order of (seed, epoch)."""
@@ -264,7 +270,11 @@ class Indexed:
 
     def begin(self) -> None:
         """Tell the source that an epoch begins."""
-        getattr(self._x, "on_epoch_begin", lambda: None)()
+        told = getattr(self._x, "on_epoch_begin", None)
+        if told is not None:
+            told()
+            if not told.__module__.startswith("keraunos."):
+                self._peeked.clear()  # it may yield something else from now on
 
     def end(self) -> None:
         """Tell the source that an epoch is over."""
