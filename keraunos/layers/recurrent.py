@@ -243,6 +243,7 @@ class RNN(Layer):
             last = _time_first(K.flip(outputs, 0) if self.go_backwards else outputs)
         # A cell may have a policy of its own; what comes out is of the layer's type.
         last, *states = tree.map(lambda x: K.cast(x, self.compute_dtype), [last, *states])
+        states = tree.leaves(states) if chosen() else states  # before Keras 3 those of several cells came in a row
         return (last, *states) if self.return_state else last
 
     def _keeps(self) -> bool:
