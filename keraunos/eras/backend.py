@@ -350,11 +350,10 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: str = "int32") ->
     numbers = (start, stop, step)
     if builtins.any(isinstance(n, Size) for n in numbers):
         return record(Call(ops.arange), (*numbers, dtype), {})
-    numbers = tuple(int(n) if is_tensor(n) else n for n in numbers)
+    start, stop, step = (int(n) if is_tensor(n) else n for n in numbers)
     if spelling.chosen() and recording():  # as a Variable it keeps 64 bits
-        first, last = (0, start) if stop is None else (start, stop)
-        return variable(np.arange(first, last, step), dtype)
-    return ops.arange(*numbers, dtype)
+        return variable(np.arange(0, start, step) if stop is None else np.arange(start, stop, step), dtype)
+    return ops.arange(start, stop, step, dtype)
 
 
 def shape(x: Any) -> Any:

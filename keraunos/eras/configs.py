@@ -448,7 +448,8 @@ def _branches(entries: list[dict[str, Any]], name: Any, written: Origin) -> dict
     """A stack of era 1 that begins with a merging layer is a graph: each branch has an input of its own."""
     merge, rest = entries[0], entries[1:]
     layers: list[dict[str, Any]] = []
-    inputs, ends = [], []
+    inputs: list[Any] = []
+    ends: list[Any] = []
     for number, branch in enumerate(merge["config"]["layers"]):
         before = merge["config"]["layers"][:number]
         if branch in before:  # the same layers once more, not others of the same names

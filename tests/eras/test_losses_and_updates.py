@@ -223,3 +223,11 @@ def test_the_cost_of_a_text_on_theano_counts_every_step():
     cost = K.eval(theano_backend.ctc_batch_cost(np.zeros((2, 1)), x, np.ones((2, 1)), np.ones((2, 1))))
     expected = -np.log((1 - 1e-4) * np.array([0.3, 0.6]) + 1e-4 / 3)
     np.testing.assert_allclose(cost, [expected], rtol=1e-5)
+
+
+def test_a_list_of_metrics_is_for_every_output():
+    inputs = Input((2,))
+    model = keraunos.Model(inputs, [Dense(1, name="a")(inputs), Dense(1, name="b")(inputs)])
+    model.compile("sgd", "mse", metrics=["mae", "acc"])
+    model.train_on_batch(np.ones((2, 2)), [np.ones((2, 1))] * 2)
+    assert len(model.metrics_names) == 3 + 2 * 2
