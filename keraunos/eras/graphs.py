@@ -554,8 +554,14 @@ def _depends_on_phase(node: Any) -> bool:
     return isinstance(operation, Layer) and _minds_phase(operation)
 
 
-def _minds_phase(layer: Layer) -> bool:
+def layer_uses_learning_phase(self: Layer) -> bool:
     """Whether a layer does something else while it trains."""
+    return _minds_phase(self)
+
+
+def _minds_phase(layer: Layer) -> bool:
+    if vars(layer).get("_own_uses_learning_phase"):
+        return True  # as a layer of a user's said itself
     inner = [part for part in layer._flatten_layers() if part is not layer]
     if inner:
         return any(map(_minds_phase, inner))

@@ -512,6 +512,7 @@ METHODS = (
     *(Method(owner, "get_shape", "graphs:get_shape") for owner in ("SymbolicTensor", "Variable")),
     Method("SymbolicTensor", "_uses_learning_phase", "graphs:uses_learning_phase()"),
     Method("SymbolicTensor", "_keras_history", "graphs:history()"),
+    Method("Layer", "uses_learning_phase", "graphs:layer_uses_learning_phase()", 1),
     Method("Model", "uses_learning_phase", "graphs:model_uses_learning_phase()"),
     Method("Layer", "updates", "added:updates()"),
     Method("Layer", "state_updates", "added:state_updates()"),
@@ -536,6 +537,11 @@ METHODS = (
     Method("Layer", "output_shape", "nodes:layer_output_shape()"),
     *(Method("Model", name, f"nodes:{name.lstrip('_')}()") for name in _ENDS.split()),
     Method("Model", "reset_states", "nodes:reset_states"),
+    *(
+        Method("Model", f"{end}_layers_{what}_indices", f"nodes:{end}_layers_{what}_indices()", 1)
+        for end in ("input", "output")
+        for what in ("node", "tensor")
+    ),
     Method("Layer", "create_input_layer", "nodes:create_input_layer", 1),
     Method("Layer", "add_inbound_node", "nodes:add_inbound_node", 1),
     Method("Sequential", "model", "nodes:itself()"),

@@ -151,6 +151,7 @@ def test_the_mask_of_steps_is_what_the_layer_inside_makes_of_it():
     assert np.array_equal(found[1], [[True, True], [True, False]])
     copy = TimeDistributed.from_config(model.layers[0].get_config())
     assert copy.masks_by_layer
+    assert keraunos.models.model_from_json(model.to_json()).layers[0].masks_by_layer
     with spelling.in_era(3):
         assert TimeDistributed(Masking()).compute_mask(np.zeros((1, 2, 3))) is None
 
@@ -231,3 +232,25 @@ def test_a_list_of_metrics_is_for_every_output():
     model.compile("sgd", "mse", metrics=["mae", "acc"])
     model.train_on_batch(np.ones((2, 2)), [np.ones((2, 1))] * 2)
     assert len(model.metrics_names) == 3 + 2 * 2
+
+
+def test_layers_tell_whether_they_mind_the_phase_and_models_where_they_begin_and_end():
+    inputs = Input((2,))
+    dense = Dense(2)
+    first, second = dense(inputs), dense(inputs)
+    model = keraunos.Model(inputs, [second, first])
+    assert (model.input_layers_node_indices, model.output_layers_node_indices) == ([0], [1, 0])
+    assert (model.input_layers_tensor_indices, model.output_layers_tensor_indices) == ([0], [0, 0])
+    assert (Dropout(0.5).uses_learning_phase, dense.uses_learning_phase) == (True, False)
+    own = Positives()
+    own.uses_learning_phase = True
+    assert own.uses_learning_phase
+
+
+def test_a_layer_in_place_of_an_activation_is_advised_against():
+    from keraunos.eras.functions import get_activation
+
+    with pytest.warns(UserWarning, match="Do not pass a layer"):
+        get_activation(Dense(2))
+    with pytest.raises(ArgumentError, match="expected a activation|expected an activation"):
+        get_activation(6)
