@@ -141,7 +141,8 @@ _OLD_NAMES = {
 # Arguments that the release lacks and that change nothing it could do, whatever they are; so do all hidden ones.
 _FREE = frozenset(
     "dtype autocast use_cudnn synchronized name seed initial_accumulator_value loss_scale_factor ema_momentum unroll "
-    "output_shape zero_output_for_mask masks_by_layer backward_layer renorm_momentum renorm_clipping optional ragged".split()
+    "output_shape zero_output_for_mask masks_by_layer backward_layer renorm_momentum renorm_clipping optional "
+    "ragged".split()
 )
 # What the release wrote where today's config says nothing of it.
 _ALWAYS = {"activity_regularizer": None, "implementation": 1, "input_length": None}
