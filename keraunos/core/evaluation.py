@@ -147,7 +147,7 @@ def symbolic(x: Any) -> SymbolicTensor:
     if isinstance(x, SymbolicTensor):
         return x
     spec = TensorSpec(tuple(x.shape), str(K.dtype(x)))
-    tensor: SymbolicTensor = Node(Call(_itself, "read"), (x,), {}, spec).outputs
+    tensor: SymbolicTensor = Node(Call(itself, "read"), (x,), {}, spec).outputs
     return tensor
 
 
@@ -164,7 +164,8 @@ class _Moved(dict[int, Any]):
         super().__setitem__(key, value + self.moves[key] if key in self.moves else value)
 
 
-def _itself(x: Any) -> Any:
+def itself(x: Any) -> Any:
+    """The value of a Variable, or a value."""
     return x.value if isinstance(x, Variable) else x
 
 

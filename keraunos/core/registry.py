@@ -97,7 +97,7 @@ class Table(Generic[T]):
             return self.deserialize(identifier)
         if inspect.isclass(identifier):
             return identifier()
-        if isinstance(identifier, self.base) or callable(identifier):
+        if callable(identifier) or (self.base is not object and isinstance(identifier, self.base)):
             return identifier
         raise ArgumentError(
             f"expected a {self.kind}: a name, a config, or an object; not a {type(identifier).__name__}."

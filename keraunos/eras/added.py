@@ -2,14 +2,17 @@
 
 from typing import Any
 
+from keraunos.backend import K
+from keraunos.backend.spec import TensorSpec
 from keraunos.core import evaluation
 from keraunos.core.scope import Scope
-from keraunos.core.symbolic import Call, Node, SymbolicTensor, infer
+from keraunos.core.symbolic import Call, Node, SymbolicTensor, infer, record, recording
 from keraunos.core.variable import Variable
+from keraunos.eras import weight_lists
 from keraunos.layers.layer import Layer
 from keraunos.utils import tree
 
-__all__ = ["get_losses_for", "get_updates_for", "losses_of_calls", "state_updates", "updates"]
+__all__ = ["get_losses_for", "get_updates_for", "losses_of_calls", "regularization_losses", "state_updates", "updates"]
 
 
 class LayerUpdate:
@@ -91,6 +94,28 @@ def get_losses_for(self: Any, inputs: Any) -> list[Any]:
     return [*fitting, *(loss for loss in [*symbolic, *losses_of_calls(self)] if wanted & _behind(loss))]
 
 
+def regularization_losses(self: Any) -> list[Any]:
+    """Value of each weight's regularizer, of frozen layers too; between calls a tensor.
+
+    Keras 1 kept the gates of a recurrent layer apart, and regularized each by itself.
+    """
+    gates = weight_lists.gates(self)
+    pieces = [
+        (variable, number, gates.get(id(variable), 1))
+        for variable in self.variables
+        if variable.regularizer is not None
+        for number in range(gates.get(id(variable), 1))
+    ]
+    if not recording():
+        return [_regularized(*piece) for piece in pieces]
+    return [record(Call(_regularized, "regularizer"), piece, {}, TensorSpec((), piece[0].dtype)) for piece in pieces]
+
+
+def _regularized(variable: Any, number: int, count: int) -> Any:
+    value = variable.value if count == 1 else K.split(variable.value, count, -1)[number]
+    return variable.regularizer(value)
+
+
 def _losses_of(node: Node) -> list[SymbolicTensor]:
     """What one recorded call adds to the loss, each a symbolic tensor, the same ones whenever they are asked for."""
     known: list[SymbolicTensor] | None = vars(node).get("losses")
@@ -107,7 +132,9 @@ def _losses_of(node: Node) -> list[SymbolicTensor]:
 
         users = [len(tensor.users) for tensor in node.inputs]
         specs = infer(collected, node.args, node.kwargs)
-        found = list(Node(Call(collected, "losses"), node.args, node.kwargs, specs).outputs)
+        made = Node(Call(collected, "losses"), node.args, node.kwargs, specs)
+        made.number = node.number  # its random numbers are those of the call
+        found = list(made.outputs)
         # To ask for losses makes nobody depend on the inputs.
         for tensor, count in zip(node.inputs, users, strict=True):
             del tensor.users[count:]
@@ -121,8 +148,9 @@ def _may_add(layer: Layer) -> bool:
 
 
 def _behind(tensor: SymbolicTensor) -> set[int]:
+    """Ids of the tensors, and of the Variables, that a tensor follows from."""
     nodes = evaluation.nodes_of([tensor])
-    return {id(tensor), *(id(parent) for node in nodes for parent in node.inputs)}
+    return {id(tensor), *(id(leaf) for node in nodes for leaf in tree.leaves((node.args, node.kwargs)))}
 
 
 def _same(condition: Any, inputs: Any) -> bool:

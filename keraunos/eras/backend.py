@@ -27,10 +27,11 @@ from keraunos.config import (
 )
 from keraunos.core import phase, session
 from keraunos.core.scope import current_scope
-from keraunos.core.symbolic import Call, Operation, RecordedVariable, Size, SymbolicTensor, record
+from keraunos.core.symbolic import Call, Operation, RecordedVariable, Size, SymbolicTensor, record, recording
 from keraunos.core.variable import Variable
 from keraunos.eras.ctc import ctc_batch_cost, ctc_decode, ctc_label_dense_to_sparse
 from keraunos.eras.graphs import (
+    ElementType,
     drawn,
     foldl,
     foldr,
@@ -231,6 +232,7 @@ def variable(value: Any, dtype: str | None = None, name: str | None = None, cons
     value = value.toarray() if sparse else get_value(value)
     made = RecordedVariable(np.asarray(value), None, dtype or floatx(), False, name=name, constraint=constraint)
     made.sparse = sparse
+    made.dtype = ElementType(made.dtype, "_ref")
     return made
 
 
@@ -350,7 +352,10 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: str = "int32") ->
     numbers = (start, stop, step)
     if builtins.any(isinstance(n, Size) for n in numbers):
         return record(Call(ops.arange), (*numbers, dtype), {})
-    return ops.arange(*(int(n) if is_tensor(n) else n for n in numbers), dtype)
+    start, stop, step = (int(n) if is_tensor(n) else n for n in numbers)
+    if spelling.chosen() and recording():  # as a Variable it keeps 64 bits
+        return variable(np.arange(0, start, step) if stop is None else np.arange(start, stop, step), dtype)
+    return ops.arange(start, stop, step, dtype)
 
 
 def shape(x: Any) -> Any:

@@ -288,9 +288,8 @@ def _member(family: str, value: Any) -> Any:
 
 
 def _sequential(config: Any, written: Origin) -> dict[str, Any]:
-    stack = config if isinstance(config, list) else config["layers"]
     name = None if isinstance(config, list) else config.get("name")
-    entries = [_normal(item) for item in stack]
+    entries = [_normal(item) for item in _stack(config)]
     if entries and entries[0]["class_name"] == "Merge":
         return _described("Functional", _branches(entries, name, written), "keras")
     made: dict[str, Any] = {"layers": [_layer(item, written) for item in entries]}
@@ -298,6 +297,11 @@ def _sequential(config: Any, written: Origin) -> dict[str, Any]:
         made["name"] = name
     shape = None if isinstance(config, list) else config.get("build_input_shape")
     return _described("Sequential", {**made, **({"build_input_shape": shape} if shape else {})}, "keras")
+
+
+def _stack(config: Any) -> list[Any]:
+    """The layers of a Sequential, of which Keras 1 wrote nothing else."""
+    return config if isinstance(config, list) else config["layers"]  # type: ignore[no-any-return]
 
 
 def _normal(entry: Any) -> dict[str, Any]:
@@ -448,9 +452,16 @@ def _branches(entries: list[dict[str, Any]], name: Any, written: Origin) -> dict
     """A stack of era 1 that begins with a merging layer is a graph: each branch has an input of its own."""
     merge, rest = entries[0], entries[1:]
     layers: list[dict[str, Any]] = []
-    inputs, ends = [], []
-    for branch in merge["config"]["layers"]:
-        steps = [_normal(item) for item in branch["config"]] if branch["class_name"] == "Sequential" else [branch]
+    inputs: list[Any] = []
+    ends: list[Any] = []
+    for number, branch in enumerate(merge["config"]["layers"]):
+        before = merge["config"]["layers"][:number]
+        if branch in before:  # the same layers once more, not others of the same names
+            ends.append(ends[before.index(branch)])
+            continue
+        steps = (
+            [_normal(item) for item in _stack(branch["config"])] if branch["class_name"] == "Sequential" else [branch]
+        )
         if steps[0]["class_name"] == "Merge":
             inner = _branches(steps, None, written)
             layers += inner["layers"]

@@ -36,11 +36,33 @@ def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: An
         input_length: Steps of each sample, ``(samples, 1)``.
         label_length: Classes of each text, ``(samples, 1)``.
     """
-    y_true, y_pred, input_length, label_length = _values((y_true, y_pred, input_length, label_length))
-    labels = K.cast(K.array(y_true), "int32")
-    steps, lengths = (K.reshape(K.cast(K.array(x), "int32"), (-1, 1)) for x in (input_length, label_length))
+    labels, probabilities, steps, lengths = _given(y_true, y_pred, input_length, label_length)
     # What is not a probability for rounding, or for epsilon, is made one.
-    log_probabilities = K.log_softmax(K.log(K.array(y_pred) + epsilon()), -1)
+    return _cost(labels, K.log_softmax(K.log(probabilities + epsilon()), -1), steps, lengths)
+
+
+@recorded
+def ctc_batch_cost_theano(y_true: Any, y_pred: Any, input_length: Any, label_length: Any) -> Any:
+    """The same as Keras 1 and 2 had it on Theano, ``(1, samples)``.
+
+    A ten-thousandth of each probability is shared evenly among the places of the text with its blanks, and the
+    probabilities of the text are added up over the steps, all of which say the same.
+    """
+    labels, probabilities, steps, lengths = _given(y_true, y_pred, input_length, label_length)
+    share = 1e-4 / K.cast(2 * lengths + 1, K.dtype(probabilities))
+    logs = K.log((1 - 1e-4) * probabilities + K.expand_dims(share, -1))
+    cost = _cost(labels, logs, steps, lengths) - K.log(K.cast(steps, K.dtype(logs)))
+    return K.transpose(cost, (1, 0))
+
+
+def _given(y_true: Any, y_pred: Any, input_length: Any, label_length: Any) -> tuple[Any, ...]:
+    """Classes, probabilities, steps ``(samples, 1)`` and lengths of texts ``(samples, 1)``."""
+    y_true, y_pred, input_length, label_length = _values((y_true, y_pred, input_length, label_length))
+    steps, lengths = (K.reshape(K.cast(K.array(x), "int32"), (-1, 1)) for x in (input_length, label_length))
+    return K.cast(K.array(y_true), "int32"), K.array(y_pred), steps, lengths
+
+
+def _cost(labels: Any, log_probabilities: Any, steps: Any, lengths: Any) -> Any:
     samples, longest = K.shape(labels)
     blank = K.shape(log_probabilities)[-1] - 1
     # The text with blanks around each class: a path stays, goes on by one, or by two over a blank between two classes

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from keraunos import activations
 from keraunos.backend import K
 from keraunos.datasets.reading import read_pickle
 from keraunos.eras.translate import Samples
+from keraunos.layers.layer import Layer
 from keraunos.training.data.streams import is_indexed, is_stream
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
@@ -20,6 +22,7 @@ from keraunos.utils.spelling import chosen, era, note, spelled
 __all__ = [
     "evaluate_generator",
     "fit_generator",
+    "get_activation",
     "load_batch",
     "predict_classes",
     "predict_generator",
@@ -27,6 +30,21 @@ __all__ = [
     "slice_X",
     "to_yaml",
 ]
+
+
+def get_activation(identifier: Any) -> Any:
+    """``keras.activations.get`` of Keras 2, which advised against a layer in place of a function.
+
+    >>> get_activation("linear").__name__
+    'linear'
+    """
+    if isinstance(identifier, Layer):
+        warnings.warn(
+            f"Do not pass a layer ({identifier.name}) as the activation of another layer. Put it behind that layer, as "
+            "a layer of its own.",
+            stacklevel=2,
+        )
+    return activations.get(identifier)
 
 
 @spelled

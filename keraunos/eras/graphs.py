@@ -20,6 +20,7 @@ from keraunos.core import evaluation, phase
 from keraunos.core.scope import Scope, current_scope, next_key
 from keraunos.core.symbolic import Call, RecordedVariable, SymbolicTensor, is_symbolic, record, recording
 from keraunos.core.variable import Variable
+from keraunos.layers.layer import Layer
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, ShapeError
 
@@ -83,7 +84,8 @@ def placeholder(
     """
     if shape is None and ndim is None:
         raise ArgumentError("placeholder: give a shape, or ndim.")
-    tensor = SymbolicTensor((None,) * cast(int, ndim) if shape is None else tuple(shape), dtype or floatx(), name)
+    shape = (None,) * cast(int, ndim) if shape is None else tuple(shape)
+    tensor = SymbolicTensor(shape, ElementType(dtype or floatx()), name)
     tensor.sparse = bool(sparse)
     return tensor
 
@@ -491,6 +493,27 @@ class Sizes(tuple[Any, ...]):
         return len(self)
 
 
+class ElementType(str):
+    """Name of an element type, as TensorFlow gave it; that of a Variable was of a reference.
+
+    >>> ElementType("float32").name, ElementType("float32", "_ref").name, ElementType("float32", "_ref") == "float32"
+    ('float32', 'float32_ref', True)
+    """
+
+    def __new__(cls, dtype: str, ending: str = "") -> Self:
+        """A string that is the bare name."""
+        made = super().__new__(cls, dtype)
+        made.name = f"{dtype}{ending}"
+        return made
+
+    name: str
+
+    @property
+    def base_dtype(self) -> "ElementType":
+        """The type without the reference."""
+        return ElementType(str(self))
+
+
 def get_shape(self: Any) -> Sizes:
     """Sizes of a tensor, ``None`` where open."""
     return Sizes(self.shape)
@@ -528,10 +551,23 @@ def _depends_on_phase(node: Any) -> bool:
         return False  # it was told once and for all
     if getattr(operation, "_graph", None) is not None:
         return any(map(_depends_on_phase, operation._graph.nodes))
-    signature = getattr(operation, "_call_signature", None)
-    return bool(
-        signature is not None and signature().training and getattr(operation, "batch_coupled", True) is not None
-    )
+    return isinstance(operation, Layer) and _minds_phase(operation)
+
+
+def layer_uses_learning_phase(self: Layer) -> bool:
+    """Whether a layer does something else while it trains."""
+    return _minds_phase(self)
+
+
+def _minds_phase(layer: Layer) -> bool:
+    if vars(layer).get("_own_uses_learning_phase"):
+        return True  # as a layer of a user's said itself
+    inner = [part for part in layer._flatten_layers() if part is not layer]
+    if inner:
+        return any(map(_minds_phase, inner))
+    if hasattr(layer, "recurrent_dropout"):
+        return bool(layer.dropout or layer.recurrent_dropout)
+    return layer._call_signature().training and layer.batch_coupled is not None
 
 
 def get_gradients(self: Any, loss: Any, params: Sequence[Any]) -> list[Any]:

@@ -200,7 +200,7 @@ class Merge(Layer):
         except ArgumentError as error:
             raise ArgumentError(f"{self.name}: mode is {mode!r}; {error}") from None
         self.concat_axis, self.dot_axes = concat_axis, dot_axes
-        self.given_output_shape, self.output_mask = output_shape, output_mask
+        self.given_output_shape, self._output_mask = output_shape, output_mask
         self.arguments = dict(arguments or {})
         self.layers = None
         if layers is not None:
@@ -243,7 +243,8 @@ class Merge(Layer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         if callable(self.mode):
-            return self.output_mask(mask) if callable(self.output_mask) else self.output_mask
+            # The function is asked of masks only; while shapes are inferred there are none.
+            return (mask and self._output_mask(mask)) if callable(self._output_mask) else self._output_mask
         if mask is None or all(part is None for part in mask) or self.mode in ("dot", "cos"):
             return None
         if self.mode == "concat":
@@ -262,7 +263,7 @@ class Merge(Layer):
             concat_axis=self.concat_axis, dot_axes=self.dot_axes, arguments=registry.serialize(self.arguments)
         )
         for name, value in (
-            ("mode", self.mode), ("output_shape", self.given_output_shape), ("output_mask", self.output_mask),
+            ("mode", self.mode), ("output_shape", self.given_output_shape), ("output_mask", self._output_mask),
         ):  # fmt: skip
             config[name] = self._written(name, value)
         if self.layers:
@@ -289,7 +290,9 @@ class Merge(Layer):
         for argument in ("mode", "output_shape", "output_mask"):
             config[argument] = _function_of(config.get(argument), argument)
         if config.get("layers"):
-            config["layers"] = [registry.deserialize(layer, table=None) for layer in config["layers"]]
+            # Layers of one name are one layer, given twice.
+            made = {str(layer): registry.deserialize(layer, table=None) for layer in config["layers"]}
+            config["layers"] = [made[str(layer)] for layer in config["layers"]]
         return cls(**{name: value for name, value in config.items() if name not in ("trainable", "dtype")})
 
 

@@ -67,6 +67,7 @@ MODULES = (
         "Sequential Variable",
         "version=eras.modules:version",
     ),
+    Module("activations", "activations", others="get@2=eras.functions:get_activation"),
     Module("initializers", "initializers", others="_compute_fans=eras.initializations:compute_fans_keras2"),
     Module("callbacks", "callbacks", others="BaseLogger=eras.callbacks:BaseLogger TensorBoard@12=eras.callbacks:TensorBoard"),
     Module(
@@ -77,7 +78,7 @@ MODULES = (
     *(
         Module(name, name)
         for name in (
-            "activations constraints dtype_policies layers losses metrics ops random "
+            "constraints dtype_policies layers losses metrics ops random "
             "regularizers saving"
         ).split()
     ),

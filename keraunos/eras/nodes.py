@@ -23,6 +23,8 @@ __all__ = [
     "get_source_inputs",
     "inbound_nodes",
     "input_layers",
+    "input_layers_node_indices",
+    "input_layers_tensor_indices",
     "input_mask",
     "itself",
     "layer_input_shape",
@@ -30,6 +32,8 @@ __all__ = [
     "layers_by_depth",
     "outbound_nodes",
     "output_layers",
+    "output_layers_node_indices",
+    "output_layers_tensor_indices",
     "output_mask",
     "reset_states",
     "set_inputs",
@@ -145,7 +149,8 @@ def inbound_nodes(self: Layer) -> list[Call]:
 
 def outbound_nodes(self: Layer) -> list[Call]:
     """The calls of other layers on what this one returned."""
-    return [Call(node) for own in self._nodes for tensor in tree.leaves(own.outputs) for node in tensor.users]
+    users = [node for own in self._nodes for tensor in tree.leaves(own.outputs) for node in tensor.users]
+    return [Call(node) for node in users if isinstance(node.operation, Layer)]
 
 
 def _at(self: Layer, number: int, what: str) -> Call:
@@ -209,6 +214,22 @@ def input_layers(self: Any) -> list[Any]:
 def output_layers(self: Any) -> list[Any]:
     """The layers that make the outputs, in their order."""
     return [tensor.node.operation for tensor in self.outputs]
+
+
+def _places(ends: str, what: int) -> Callable[[Any], list[int]]:
+    def tell(self: Any) -> list[int]:
+        found = []
+        for tensor in getattr(self, ends):
+            node = tensor.node
+            found.append((_place(node, node.operation._nodes), _place(tensor, tree.leaves(node.outputs)))[what])
+        return found
+
+    return tell
+
+
+# Of the layers where a model begins and ends: which of their calls, and which output of it.
+input_layers_node_indices, input_layers_tensor_indices = _places("inputs", 0), _places("inputs", 1)
+output_layers_node_indices, output_layers_tensor_indices = _places("outputs", 0), _places("outputs", 1)
 
 
 def set_inputs(self: Any, inputs: Any, outputs: Any = None, training: Any = None) -> None:

@@ -194,6 +194,7 @@ RENAMES = (
     Rename("UpSampling1D", "length", "size"),
     Rename("Dropout GaussianDropout SpatialDropout", "p", "rate"),
     Rename("GaussianNoise", "sigma", "stddev"),
+    Rename("StackedRNNCells", "reverse_state_order", "last_states_first", last=2),
     Rename("BatchNormalization", "beta_init", "beta_initializer"),
     Rename("BatchNormalization", "gamma_init", "gamma_initializer"),
     Rename("LeakyReLU", "alpha", "negative_slope", last=2),
@@ -425,6 +426,7 @@ DEFAULTS = (
     Default(_GATED, "gates_apart", {1: True}, True),
     Default("LeakyReLU", "any_slope", {1: True, 2: True}, True),
     Default("Cropping", "may_be_empty", {1: True, 2: True}, True),
+    Default("TimeDistributed", "masks_by_layer", {2: True}, True),
     Default("Bidirectional", "zero_output_for_mask", {1: False, 2: False}, True),
     Default("TimeDistributed", "steps_as_rows", {1: True, 2: True}, True),
     Default("UpSampling2D", "by_corners", {1: True, 2: True}, True),
@@ -511,6 +513,7 @@ METHODS = (
     *(Method(owner, "get_shape", "graphs:get_shape") for owner in ("SymbolicTensor", "Variable")),
     Method("SymbolicTensor", "_uses_learning_phase", "graphs:uses_learning_phase()"),
     Method("SymbolicTensor", "_keras_history", "graphs:history()"),
+    Method("Layer", "uses_learning_phase", "graphs:layer_uses_learning_phase()", 1),
     Method("Model", "uses_learning_phase", "graphs:model_uses_learning_phase()"),
     Method("Layer", "updates", "added:updates()"),
     Method("Layer", "state_updates", "added:state_updates()"),
@@ -535,6 +538,11 @@ METHODS = (
     Method("Layer", "output_shape", "nodes:layer_output_shape()"),
     *(Method("Model", name, f"nodes:{name.lstrip('_')}()") for name in _ENDS.split()),
     Method("Model", "reset_states", "nodes:reset_states"),
+    *(
+        Method("Model", f"{end}_layers_{what}_indices", f"nodes:{end}_layers_{what}_indices()", 1)
+        for end in ("input", "output")
+        for what in ("node", "tensor")
+    ),
     Method("Layer", "create_input_layer", "nodes:create_input_layer", 1),
     Method("Layer", "add_inbound_node", "nodes:add_inbound_node", 1),
     Method("Sequential", "model", "nodes:itself()"),

@@ -1,13 +1,17 @@
-"""``keras.backend.theano_backend`` where it differs: convolutions turn the kernel's window, as mathematics has it."""
+"""``keras.backend.theano_backend`` where it differs.
+
+Convolutions turn the kernel's window, as mathematics has it, and the cost of a text is another number.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 from keraunos import ops
 from keraunos.eras import backend
+from keraunos.eras.ctc import ctc_batch_cost_theano as ctc_batch_cost
 from keraunos.utils import spelling
 
-__all__ = ["conv1d", "conv2d", "conv3d", "th_sparse_module"]
+__all__ = ["conv1d", "conv2d", "conv3d", "ctc_batch_cost", "th_sparse_module"]
 
 # Sparse matrices become dense.
 th_sparse_module = None

@@ -469,6 +469,13 @@ def weights_earlier(layer: Any, arrays: Sequence[Any]) -> list[Any]:
     return weight_lists.earlier(layer, arrays)
 
 
+def regularization_losses(layer: Any) -> list[Any]:
+    """Value of each regularizer of the weights, as the active era applied them."""
+    from keraunos.eras import added
+
+    return added.regularization_losses(layer)
+
+
 def losses_of_calls(layer: Any) -> list[Any]:
     """What recorded calls of a layer add to the loss, as symbolic tensors."""
     from keraunos.eras import added

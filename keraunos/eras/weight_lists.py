@@ -18,12 +18,30 @@ from keraunos.layers.separable import SeparableConv
 from keraunos.layers.transposed import ConvTranspose
 from keraunos.utils import spelling
 
-__all__ = ["earlier", "today"]
+__all__ = ["earlier", "gates", "today"]
 
 Arrays = list[Any]
 
 # In which order Keras 1 listed the gates; numbers are places in today's kernels.
 _GATES = {LSTMCell: (0, 2, 1, 3), ConvLSTMCell: (0, 2, 1, 3), GRUCell: (0, 1, 2)}
+
+
+def gates(layer: Any) -> dict[int, int]:
+    """Of each weight, by its id, into how many gates the active era cut it; not those that it left whole.
+
+    >>> gates(None)
+    {}
+    """
+    if spelling.era() != 1:
+        return {}
+    around = _around(layer)
+    return {
+        id(variable): len(order)
+        for part in layer._flatten_layers()
+        for order in (_gates(part, around.get(id(part))),)
+        if order is not None
+        for variable in part._weights_added
+    }
 
 
 class _Form(NamedTuple):
@@ -67,17 +85,27 @@ def today(layer: Any, arrays: Sequence[Any]) -> Arrays:
 def _forms(layer: Any) -> Iterator[tuple[_Form, int]]:
     """Form of each part that has weights of its own, in the order of the weights, and how many those are."""
     owners: dict[int, Any] = {}
-    around: dict[int, Any] = {}
+    around = _around(layer)
     for part in layer._flatten_layers():
         for _, variable in part.parts():
             if hasattr(variable, "saved"):
                 owners.setdefault(id(variable), part)
-        if isinstance(part, CellLayer):
-            around[id(part.cell)] = part
     for _, group in itertools.groupby(layer.weights, lambda variable: id(owners[id(variable)])):
         variables = list(group)
         part = owners[id(variables[0])]
         yield _form(part, around.get(id(part)), len(variables)), len(variables)
+
+
+def _around(layer: Any) -> dict[int, Any]:
+    """By the id of a cell, the layer that runs it."""
+    return {id(part.cell): part for part in layer._flatten_layers() if isinstance(part, CellLayer)}
+
+
+def _gates(cell: Any, around: Any) -> tuple[int, ...] | None:
+    """In which order the gates of a cell were listed, where they were kept apart."""
+    if isinstance(cell, SimpleRNNCell) or getattr(around, "implementation", 0) == 2:
+        return None
+    return next((gates for kind, gates in _GATES.items() if isinstance(cell, kind)), None)
 
 
 def _form(part: Any, around: Any, count: int) -> _Form:
@@ -122,9 +150,8 @@ def _same(kernel: Any) -> Any:
 
 
 def _recurrent(cell: Any, around: Any, count: int) -> _Form:
-    joined = isinstance(cell, SimpleRNNCell) or getattr(around, "implementation", 0) == 2
-    order = next((gates for kind, gates in _GATES.items() if isinstance(cell, kind)), None)
-    if joined or order is None or count != 3:
+    order = _gates(cell, around)
+    if order is None or count != 3:
         return _Form(count, list, list)
     there, back = _layout(cell.rank, cell.data_format) if isinstance(cell, ConvLSTMCell) else (_same, _same)
 

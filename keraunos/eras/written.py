@@ -142,8 +142,8 @@ _OLD_NAMES = {
 # Arguments that the release lacks and that change nothing it could do, whatever they are; so do all hidden ones.
 _FREE = frozenset(
     "dtype autocast use_cudnn synchronized name seed initial_accumulator_value loss_scale_factor ema_momentum unroll "
-    "output_shape zero_output_for_mask steps_as_rows activity_regularizer_sum backward_layer renorm_momentum "
-    "renorm_clipping optional ragged".split()
+    "output_shape zero_output_for_mask steps_as_rows masks_by_layer activity_regularizer_sum backward_layer "
+    "renorm_momentum renorm_clipping optional ragged".split()
 )
 # Values with which an argument that the release lacks does nothing, whatever its default.
 _IDLE = {"groups": (1,), "dilation_rate": (1, [1, 1], [1, 1, 1]), "data_format": ("channels_last",)}
@@ -385,6 +385,8 @@ def _named(value: Any) -> Any:
         return [_named(item) for item in value]
     if value is None or isinstance(value, str):
         return _FUNCTIONS.get(value, value) if value else value
+    if hasattr(value, "get_config") and not type(value).__module__.startswith("keraunos."):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
     name = getattr(value, "__name__", None) or getattr(value, "name", None) or type(value).__name__
     return _FUNCTIONS.get(name, name)
 

@@ -11,11 +11,11 @@ from keraunos import initializers, regularizers
 from keraunos.backend import K, Operand
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import dtypes, phase, registry
-from keraunos.core.evaluation import NoHistory, realized
+from keraunos.core.evaluation import NoHistory, realized, symbolic
 from keraunos.core.naming import automatic_name
 from keraunos.core.scope import Scope, current_scope, get_mask, set_mask, sizes_are_guesses
 from keraunos.core.stateful import Stateful
-from keraunos.core.symbolic import Node, SymbolicTensor, infer, is_symbolic
+from keraunos.core.symbolic import Node, RecordedVariable, SymbolicTensor, infer, is_symbolic, recording
 from keraunos.core.variable import Variable, autocast_dtype, structure_changed
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
@@ -317,6 +317,10 @@ class Layer(Stateful):
             )
         if args and _is_number_list(args[0]):
             args = (np.asarray(args[0]), *args[1:])
+        if chosen() and recording():  # what is said of a Variable is said for later then
+            args, kwargs = tree.map(
+                lambda leaf: symbolic(leaf) if isinstance(leaf, RecordedVariable) else leaf, (args, kwargs)
+            )
         if is_symbolic((args, kwargs)):
             return self._record(args, kwargs)
         args, kwargs = tree.map(self._convert, (args, kwargs))
@@ -334,6 +338,8 @@ class Layer(Stateful):
             # A layer that asks for gradients needs the tensors themselves, not the values that stand for them.
             outputs = self.call(*args, **kwargs)
             return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
+        if chosen() and isinstance(found, tuple):
+            found = list(found)  # earlier eras told of several outputs in a list
         node = Node(self, args, kwargs, found)
         self._nodes.append(node)
         return node.outputs
@@ -593,10 +599,15 @@ class Layer(Stateful):
                 added += provider().losses_of_calls(self)
         else:
             added = realized([*added, *(loss for layer, loss in scope.losses if id(layer) in members)])
+            if chosen():  # before Keras 3 a number that was added counted in every step
+                told = [loss for layer in layers for loss, _ in layer._eager_losses]
+                added += [loss for loss in told if isinstance(loss, (int, float))]
         return [*added, *self.regularization_losses()]
 
     def regularization_losses(self) -> list[Any]:
         """Value of each trainable weight's regularizer."""
+        if chosen():
+            return provider().regularization_losses(self)
         return [v.regularizer(v.value) for v in self.trainable_variables if v.regularizer is not None]
 
     def _clear_losses(self) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 
 from keraunos.backend import K
 from keraunos.core.fields import Field
+from keraunos.core.symbolic import SymbolicTensor
 from keraunos.layers.layer import LAYERS, Layer
 from keraunos.utils.errors import ArgumentError, ShapeError
+from keraunos.utils.spelling import chosen
 from keraunos.utils.text import shape_text
 
 
@@ -59,13 +61,19 @@ class Merge(Layer):
                 f"{self.name}: takes a list of inputs, but one input of shape {shape_text(input_shape)} was given. "
                 f"Write {type(self).__name__}()([a, b])."
             )
-        wanted = f"exactly {self.most}" if self.most else f"at least {self.least}"
-        if len(input_shape) < self.least or (self.most and len(input_shape) > self.most):
-            raise ShapeError(f"{self.name}: takes {wanted} inputs, but {len(input_shape)} were given.")
+        self.check_count(input_shape)
+
+    def check_count(self, inputs: Sequence[Any]) -> None:
+        """Raise ``ShapeError`` where there are more inputs than the layer merges, or fewer."""
+        least = max(self.least, 2) if chosen() else self.least
+        wanted = f"exactly {self.most}" if self.most else f"at least {least}"
+        if len(inputs) < least or (self.most and len(inputs) > self.most):
+            raise ShapeError(f"{self.name}: takes {wanted} inputs, but {len(inputs)} were given.")
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if not isinstance(inputs, (list, tuple)):
             self.build(tuple(K.shape(inputs)))
+        self.check_count(inputs)
         self.check([K.shape(x) for x in inputs])
         rank = max(K.ndim(x) for x in inputs)
         aligned = [K.expand_dims(x, range(1, 1 + rank - K.ndim(x))) if K.ndim(x) < rank else x for x in inputs]
@@ -95,7 +103,20 @@ class Merge(Layer):
                         f"sizes {a} and {b} differ, and neither is 1."
                     )
 
+    def check_masks(self, inputs: Any, mask: Any) -> None:
+        """Raise ``ArgumentError`` where masks are no list of one for each input."""
+        if mask is None:
+            return
+        for what, given in (("inputs", inputs), ("mask", mask)):
+            if not isinstance(given, (list, tuple)):
+                raise ArgumentError(f"{self.name}: {what} is a {type(given).__name__}; expected a list, as of a merge.")
+        if len(mask) != len(inputs):
+            raise ArgumentError(
+                f"{self.name}: {len(mask)} masks were given for {len(inputs)} inputs; give one for each."
+            )
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        self.check_masks(inputs, mask)
         if mask is None or any(part is None for part in mask):
             return None
         merged = mask[0]
@@ -243,6 +264,7 @@ class Concatenate(Merge):
         return K.concatenate(inputs, self.axis)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        self.check_masks(inputs, mask)
         if mask is None or all(part is None for part in mask):
             return None
         wide = [
@@ -352,7 +374,9 @@ def _like(mask: Any, x: Any) -> Any:
     mask = K.cast(mask, "bool")
     if K.ndim(mask) < K.ndim(x):
         mask = K.expand_dims(mask, range(K.ndim(mask), K.ndim(x)))
-    return K.broadcast_to(mask, K.shape(x))
+    elif isinstance(mask, SymbolicTensor):
+        return mask  # it may be computed where its tensor is not
+    return K.logical_and(mask, K.ones_like(x, "bool"))
 
 
 def _widened(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:

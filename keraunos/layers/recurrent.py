@@ -46,6 +46,7 @@ def _cells(values: Any) -> list[Any]:
 
 Cell = Annotated[Any, Field(_cell, registry.serialize)]
 Cells = Annotated[list[Any], Field(_cells, registry.serialize)]
+Reversed = Annotated[bool, Field(bool, hidden=True)]
 Constants = Annotated[int | None, Field(lambda value: value, hidden=True)]
 UseCudnn = Annotated[bool | str, Field(choice("auto", True, False))]
 
@@ -111,7 +112,18 @@ class RNN(Layer):
 
     def setup(self) -> None:
         self.input_spec = SequenceSpec(min_ndim=3)
-        self.states: list[Any] | None = None
+        self._states: list[Any] | None = None
+
+    @property
+    def states(self) -> list[Any] | None:
+        """The states that a stateful layer keeps; another has none, before Keras 3 a list of as many ``None``."""
+        if self._states is None and chosen():
+            return [None] * len(tree.leaves(self.state_size))
+        return self._states
+
+    @states.setter
+    def states(self, states: list[Any] | None) -> None:
+        self._states = states
 
     @property
     def batch_coupled(self) -> bool | None:  # type: ignore[override]
@@ -160,7 +172,7 @@ class RNN(Layer):
             # A state belongs to the data of the moment: it is neither saved nor among the weights.
             state.saved = False
             variables.append(state)
-        self.states = tree.unflatten(first, variables)
+        self._states = tree.unflatten(first, variables)
 
     def get_initial_state(self, batch_size: Any) -> list[Any]:
         """The cell's states before the first step; zeros if it does not say.
@@ -186,7 +198,7 @@ class RNN(Layer):
 
     def reset_state(self, states: Any = None) -> None:
         """Set the kept states of a stateful layer to zero, or to given arrays."""
-        kept = tree.leaves(self.states or [])
+        kept = tree.leaves(self._states or [])
         given = [np.zeros(state.shape) for state in kept] if states is None else tree.leaves(states)
         if states is not None:
             self._check_states(given, kept)
@@ -225,28 +237,29 @@ class RNN(Layer):
             constants=constants,
         )
         if self._keeps():
-            for kept, state in zip(tree.leaves(self.states), tree.leaves(states), strict=True):
+            for kept, state in zip(tree.leaves(self._states), tree.leaves(states), strict=True):
                 kept.assign(state)
         if self.return_sequences:
             last = _time_first(K.flip(outputs, 0) if self.go_backwards else outputs)
         # A cell may have a policy of its own; what comes out is of the layer's type.
         last, *states = tree.map(lambda x: K.cast(x, self.compute_dtype), [last, *states])
+        states = tree.leaves(states) if chosen() else states  # before Keras 3 those of several cells came in a row
         return (last, *states) if self.return_state else last
 
     def _keeps(self) -> bool:
         """Whether states are read and written; not where only shapes are inferred."""
-        return self.states is not None and not sizes_are_guesses()
+        return self._states is not None and not sizes_are_guesses()
 
     def _states_before(self, given: Any, shape: Any) -> list[Any]:
         start, batch_size = self.initial_states(shape), shape[0]
-        kept = tree.leaves(self.states)[0].shape[0] if self._keeps() else batch_size
+        kept = tree.leaves(self._states)[0].shape[0] if self._keeps() else batch_size
         if kept != batch_size:
             raise ShapeError(
                 f"{self.name}: stateful=True keeps states of {plural(kept, 'row')}, but this batch has {batch_size}. "
                 f"Give batches of one size, such as batch_size={kept}, and a number of rows that it divides."
             )
         if given is None and self._keeps():
-            given = self.states
+            given = self._states
         if given is None:
             return start
         wanted, values = tree.leaves(start), tree.leaves(given)
@@ -311,13 +324,13 @@ def _run(
     if isinstance(cell, StackedRNNCells) and type(cell).call is StackedRNNCells.call:
         # Cell after cell over all steps is the same as step after step through all cells.
         finals, last = [], None
-        for inner, own in zip(cell.cells, states, strict=True):
+        for inner, own in zip(cell.cells, cell.in_order(states), strict=True):
             whole = every or inner is not cell.cells[-1]
             last, inputs, final = _run(
                 inner, inputs, own, mask, training, every=whole, zeros=zeros, how=how, constants=constants
             )
             finals.append(final)
-        return last, inputs, finals
+        return last, inputs, cell.in_order(finals)
     if isinstance(cell, GatedCell) and type(cell).call is GatedCell.call and cell.combines(training):
 
         def turn(sums: Any, sides: Any, states: Any) -> Any:
@@ -776,6 +789,7 @@ class StackedRNNCells(Layer):
 
     Args:
         cells: The cells, first to last.
+        last_states_first: Whether states are listed from the last cell to the first.
 
     Raises:
         ArgumentError: An item is no cell.
@@ -785,6 +799,11 @@ class StackedRNNCells(Layer):
     """
 
     cells: Cells
+    last_states_first: Reversed = False
+
+    def in_order(self, items: Sequence[Any]) -> list[Any]:
+        """What belongs to the cells in the order of the states, in the order of the cells, or the other way."""
+        return list(items)[::-1] if self.last_states_first else list(items)
 
     @property
     def batch_coupled(self) -> bool | None:  # type: ignore[override]
@@ -794,7 +813,7 @@ class StackedRNNCells(Layer):
     @property
     def state_size(self) -> Any:
         """Width of the states of each cell; before Keras 3, of all in a row."""
-        sizes = [cell.state_size for cell in self.cells]
+        sizes = [cell.state_size for cell in self.in_order(self.cells)]
         return tuple(tree.leaves(sizes)) if chosen() else sizes
 
     @property
@@ -816,17 +835,17 @@ class StackedRNNCells(Layer):
                 if hasattr(cell, "get_initial_state")
                 else tree.map(lambda size: K.zeros((batch_size, size), self.compute_dtype), cell.state_size)
             )
-            for cell in self.cells
+            for cell in self.in_order(self.cells)
         ]
 
     def call(
         self, inputs: Any, states: Any, training: bool | None = None, constants: Any = None
     ) -> tuple[Any, list[Any]]:
         new_states = []
-        for cell, own in zip(self.cells, states, strict=True):
+        for cell, own in zip(self.cells, self.in_order(states), strict=True):
             inputs, new = _call_cell(cell, inputs, _listed(own), training, constants)
             new_states.append(_listed(new))
-        return inputs, new_states
+        return inputs, self.in_order(new_states)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

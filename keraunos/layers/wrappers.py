@@ -7,6 +7,7 @@ import numpy as np
 from keraunos.backend import K
 from keraunos.core import registry
 from keraunos.core.fields import choice
+from keraunos.core.symbolic import Call, is_symbolic, record
 from keraunos.layers.layer import LAYERS, Layer, _map_shapes
 from keraunos.layers.recurrent import SequenceSpec
 from keraunos.utils import tree
@@ -145,7 +146,7 @@ class Bidirectional(Layer):
     def states(self) -> tuple[Any, ...] | None:
         """The kept states of both layers, or ``None``."""
         both = (self.forward_layer.states, self.backward_layer.states)
-        return None if None in both else (*both[0], *both[1])
+        return None if any(states is None for states in both) else (*both[0], *both[1])
 
     def reset_state(self) -> None:
         """Set the kept states of both layers to zero."""
@@ -265,6 +266,8 @@ class TimeDistributed(Wrapper):
         layer: The layer for one step.
         steps_as_rows: Whether to compute them as one larger batch in any case, so that a BatchNormalization
             while training takes the statistics of all steps together; not where the batch size is fixed.
+        masks_by_layer: Whether the mask of the outputs is what the layer makes of the inputs and their mask; by default
+            it is the mask of the inputs.
 
     Raises:
         ShapeError: The inputs have less than three axes.
@@ -277,8 +280,9 @@ class TimeDistributed(Wrapper):
     supports_masking = True
 
     @spelled
-    def __init__(self, layer: Any, *, steps_as_rows: bool = False, **kwargs: Any) -> None:
+    def __init__(self, layer: Any, *, steps_as_rows: bool = False, masks_by_layer: bool = False, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
+        self.masks_by_layer = bool(masks_by_layer)
         self.input_spec = SequenceSpec(min_ndim=3)
         self.steps_as_rows = bool(steps_as_rows)
         self._fixed_rows = False
@@ -293,7 +297,8 @@ class TimeDistributed(Wrapper):
         super().build(_map_shapes(lambda shape: (shape[0], *shape[2:]), input_shape))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **({"steps_as_rows": True} if self.steps_as_rows else {})}
+        given = {name: True for name in ("steps_as_rows", "masks_by_layer") if getattr(self, name)}
+        return {**super().get_config(), **given}
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         batch_size, time = K.shape(tree.leaves(inputs)[0])[:2]
@@ -308,6 +313,18 @@ class TimeDistributed(Wrapper):
         rows = tree.map(lambda x: K.reshape(x, (-1, *K.shape(x)[2:])), (inputs, mask)[: 1 if mask is None else 2])
         outputs = self._apply(rows[0], None if mask is None else rows[1], training)
         return tree.map(lambda y: K.reshape(y, (batch_size, time, *K.shape(y)[1:])), outputs)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if not self.masks_by_layer:
+            return super().compute_mask(inputs, mask)
+        if is_symbolic((inputs, mask)):  # sizes that are open are known where it is computed
+            return record(Call(self.compute_mask, "mask"), (inputs, mask), {})
+        rows = tree.map(lambda x: K.reshape(x, (-1, *K.shape(x)[2:])), inputs)
+        steps = None if mask is None else K.reshape(mask, (-1, *K.shape(mask)[2:]))
+        found = self.layer.compute_mask(rows, steps)
+        if found is not None:
+            return K.reshape(found, (*K.shape(tree.leaves(inputs)[0])[:2], *K.shape(found)[1:]))
+        return mask if mask is None or K.ndim(mask) == 2 else K.any(mask, tuple(range(2, K.ndim(mask))))
 
     def _apply(self, inputs: Any, mask: Any, training: bool | None) -> Any:
         named = {} if mask is None or not self.layer._call_signature().mask else {"mask": mask}

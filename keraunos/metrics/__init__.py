@@ -68,7 +68,7 @@ from keraunos.metrics.of_losses import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
-from keraunos.metrics.reductions import Mean, MeanMetricWrapper, Sum
+from keraunos.metrics.reductions import LastValue, Mean, MeanMetricWrapper, Sum
 from keraunos.metrics.regression import (
     ConcordanceCorrelation,
     PearsonCorrelation,
@@ -212,7 +212,11 @@ def resolve(
         metric = get(identifier)
         if isinstance(metric, Metric):
             return metric
-        return MeanMetricWrapper(metric, name=getattr(metric, "__name__", type(metric).__name__))
+        name = getattr(metric, "__name__", None) or getattr(metric, "name", type(metric).__name__)
+        kind = (
+            LastValue if getattr(metric, "stateful", False) and hasattr(metric, "reset_states") else MeanMetricWrapper
+        )
+        return kind(metric, name=name)
     binary, sparse = label_kind(y_true_shape, y_pred_shape)
     if loss is not None:
         function = getattr(loss, "fn", loss)

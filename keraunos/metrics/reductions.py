@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from keraunos import losses
 from keraunos.backend import K
 from keraunos.core.evaluation import realized
@@ -106,6 +108,37 @@ class Mean(Metric):
     def result(self) -> Any:
         """The mean; 0 where nothing was seen."""
         return K.divide_no_nan(self.total, self.count)
+
+
+class LastValue(Metric):
+    """What a function with a memory of its own, ``stateful``, said of the last batch.
+
+    Such a function is a layer whose ``__call__(y_true, y_pred)`` changes its Variables, and whose ``reset_states``
+    sets them back before an epoch.
+
+    Args:
+        fn: The function.
+        name: Name in logs.
+        dtype: As in ``Metric``.
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.fn = fn
+        self.last = self.add_variable((), name="last")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take one batch in; weights count for nothing."""
+        self.last.assign(K.cast(realized(self.fn(y_true, y_pred)), self.last.dtype))
+
+    def result(self) -> Any:
+        """The last value."""
+        return self.last.value
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        self.last.assign(np.zeros((), "float32"))
+        self.fn.reset_states()  # type: ignore[attr-defined]
 
 
 @table.register()

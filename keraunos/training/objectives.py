@@ -271,7 +271,7 @@ def _spread(given: Any, names: Sequence[str], what: str, many: bool, *, nested: 
         if (
             nested
             and not any(isinstance(item, (list, tuple)) or item is None for item in given)
-            and len(given) != len(names)
+            and (spelling.chosen() or len(given) != len(names))  # before Keras 3 a list was for every output
         ):
             return {name: list(given) for name in names}
         if len(given) != len(names):

@@ -404,7 +404,8 @@ class Running:
         if self._owns(mode) or self.computes_inputs or (mode != "predict" and self._own_targets()):
             return False
         layers = self._flatten_layers()  # type: ignore[attr-defined]
-        if any(_couples(layer, mode) for layer in layers):
+        trains = mode == "train" or phase.fixed_training() or any(map(_told_to_train, layers))
+        if any(_couples(layer, bool(trains)) for layer in layers):
             return False
         if mode != "predict" and any(layer._symbolic_losses for layer in layers):
             return False
@@ -518,8 +519,15 @@ class Placed(NamedTuple):
 # --- helpers -------------------------------------------------------------------------------
 
 
-def _couples(layer: Any, mode: str) -> bool:
-    """Whether a row's output in this mode may depend on other rows, or the layer adds to the loss."""
+def _told_to_train(layer: Any) -> bool:
+    """Whether a call in the graph says that the layer trains, whatever the model does."""
+    names = layer._call_signature().names
+    told = ((dict(zip(names, node.args, strict=False)) | node.kwargs).get("training") for node in layer._nodes)
+    return any(training if isinstance(training, int) else training is not None for training in told)
+
+
+def _couples(layer: Any, trains: bool) -> bool:
+    """Whether a row's output may depend on other rows, or the layer adds to the loss."""
     if getattr(layer, "activity_regularizer", None) is not None:
         return True
     if isinstance(layer, Running) and type(layer).__module__.split(".")[0] == "keraunos":
@@ -527,7 +535,7 @@ def _couples(layer: Any, mode: str) -> bool:
     if layer.batch_coupled is None:
         return True
     return bool(layer.batch_coupled) and (
-        mode == "train" or bool(getattr(layer, "coupled_in_prediction", getattr(layer, "stateful", False)))
+        trains or bool(getattr(layer, "coupled_in_prediction", getattr(layer, "stateful", False)))
     )
 
 

@@ -112,6 +112,9 @@ class Provider(Protocol):
     def weights_earlier(self, layer: Any, arrays: Sequence[Any]) -> list[Any]:
         """Weights as the active era listed them."""
 
+    def regularization_losses(self, layer: Any) -> list[Any]:
+        """Value of each regularizer of the weights, as the active era applied them."""
+
     def direction(self, monitor: str) -> str:
         """Whether a value that is followed shall go ``"up"`` or ``"down"``, by its name alone."""
 

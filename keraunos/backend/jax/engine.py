@@ -29,6 +29,7 @@ _PLAIN = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float1
 _TAKEN_AS: dict[tuple[str, str | None], str] = {
     **{(name, None): name for name in _PLAIN}, **{(name, name): name for name in _PLAIN},
     ("int64", None): "int32", ("int64", "int32"): "int32", ("uint64", None): "uint32", ("float64", "float32"): "float32",
+    ("int64", "int64"): "int32", ("uint64", "uint64"): "uint32", ("float64", "float64"): "float32",
 }  # fmt: skip
 
 # The CPU uses an array where it lies, without a copy, if its address is a multiple of this.
