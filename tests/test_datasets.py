@@ -7,7 +7,9 @@ import io
 import json
 import os
 import pickle
+import shutil
 import struct
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -375,6 +377,17 @@ def test_cifar10_is_read_where_keras_keeps_it(cache, place):
     assert y[:, 0].tolist() == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9]
     first = (images(2, 3072) // 6 * 6)[0].reshape(3, 32, 32)
     np.testing.assert_array_equal(x[0], first.transpose(1, 2, 0))
+
+
+def test_cifar10_is_unpacked_from_the_archive_that_keras_2_kept(cache, monkeypatch):
+    keras = cache.parent / "keras" / "datasets"
+    small_cifar10(keras / "cifar-10-batches-py")
+    with tarfile.open(keras / "cifar-10-batches-py.tar.gz", "w:gz") as archive:
+        archive.add(keras / "cifar-10-batches-py", "cifar-10-batches-py")
+    shutil.rmtree(keras / "cifar-10-batches-py")
+    monkeypatch.setenv("KERAS_HOME", str(keras.parent))
+    assert cifar10.load_data()[0][0].shape[1:] == (32, 32, 3)
+    assert sorted(path.name for path in keras.iterdir()) == ["cifar-10-batches-py.tar.gz"]
 
 
 def test_cifar10_follows_the_image_layout(cache, monkeypatch):
