@@ -3,6 +3,8 @@
 import functools
 import inspect
 import os
+import re
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -383,6 +385,20 @@ def root_of_squared(mean_squared_error: Any, say: Say) -> Any:
     return call
 
 
+def negated_score(init: Any, say: Say) -> Any:
+    """A search that takes the names which scores of losses had before they said that they are negative."""
+    losses = {"log_loss", "mean_absolute_error", "mean_squared_error", "median_absolute_error"}
+
+    @functools.wraps(init)
+    def call(self: Any, *args: Any, scoring: Any = None, **kwargs: Any) -> None:
+        if isinstance(scoring, str) and scoring in losses:
+            say()
+            scoring = f"neg_{scoring}"
+        init(self, *args, scoring=scoring, **kwargs)
+
+    return call
+
+
 # --- seaborn and matplotlib -------------------------------------------------------------
 
 
@@ -516,3 +532,30 @@ def getargspec(func: Any) -> ArgSpec:
     """
     spec = inspect.getfullargspec(func)
     return ArgSpec(spec.args, spec.varargs, spec.varkw, spec.defaults)
+
+
+def split_between(split: Any, say: Say) -> Any:
+    """``re.split`` that passes over empty matches, for calls by the program itself; libraries mean today's."""
+
+    @functools.wraps(split)
+    def call(pattern: Any, string: Any, maxsplit: int = 0, flags: int = 0) -> Any:
+        parts = split(pattern, string, maxsplit=maxsplit, flags=flags)
+        if sys._getframe(1).f_globals.get("__name__") != "__main__":
+            return parts
+        found: list[tuple[Any, ...]] = []
+        begin = at = 0
+        while (not maxsplit or len(found) < maxsplit) and (match := re.compile(pattern, flags).search(string, at)):
+            if match.end() > match.start():
+                found.append((string[begin : match.start()], *match.groups()))
+                begin = at = match.end()
+            elif match.start() < len(string):
+                at = match.start() + 1
+            else:
+                break
+        earlier = [*(part for parts in found for part in parts), string[begin:]]
+        if found and earlier != parts:
+            say()
+            return earlier
+        return parts
+
+    return call

@@ -135,6 +135,13 @@ EXAMPLES = {
         "sklearn.base.clone(O(sparse=False)).fit_transform([[1], [2]])",
         "O(sparse_output=False).fit_transform([[1], [2]])",
     ),
+    **{
+        f"sklearn.model_selection.{name}.__init__": (
+            f"from sklearn.model_selection import {name}",
+            f"{name}(None, {{}}, scoring='log_loss').scoring", "'neg_log_loss'",
+        )
+        for name in ("GridSearchCV", "RandomizedSearchCV")
+    },
     "sklearn.metrics.mean_squared_error": (
         "from sklearn.metrics import mean_squared_error", "mean_squared_error([0.0], [3.0], squared=False)", "3.0"
     ),
@@ -183,6 +190,10 @@ EXAMPLES = {
     ),
     "PIL.Image.ANTIALIAS": ("from PIL import Image", "Image.ANTIALIAS", "Image.LANCZOS"),
     "time.clock": ("import time", "time.clock", "time.process_time"),
+    "re.split": (
+        "import re; __name__ = '__main__'", r"re.split('(-)?([.,]*)', 'one-two..three', 1) + re.split('x*', 'axbc')",
+        "['one', '-', '', 'two..three', 'a', 'bc']",
+    ),
     "inspect.getargspec": (
         "import inspect\ndef f(a, b=1, *c): pass", "tuple(inspect.getargspec(f))", "(['a', 'b'], 'c', None, (1,))"
     ),
