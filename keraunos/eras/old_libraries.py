@@ -508,6 +508,22 @@ def styled(use: Any, say: Say) -> Any:
     return call
 
 
+def labels_for_ticks(set_ticklabels: Any, say: Say) -> Any:
+    """Labels for ticks that stand where they were put: ticks without one get none, and labels without one are left."""
+
+    @functools.wraps(set_ticklabels)
+    def call(self: Any, labels: Any, *args: Any, minor: bool = False, **kwargs: Any) -> Any:
+        from matplotlib.ticker import FixedLocator
+
+        locator = self.get_minor_locator() if minor else self.get_major_locator()
+        if isinstance(locator, FixedLocator) and 0 < len(labels) != len(locator.locs):
+            say()
+            labels = [*labels, *[""] * len(locator.locs)][: len(locator.locs)]
+        return set_ticklabels(self, labels, *args, minor=minor, **kwargs)
+
+    return call
+
+
 def hold(*_: Any, **__: Any) -> None:
     """``hold``: what is drawn has always been added to since matplotlib 3."""
 

@@ -219,6 +219,10 @@ TABLE: list[Shim] = [
         "matplotlib.figure", "Figure.savefig", "makes no folder, and the one it was given was not there: made",
         "os.makedirs", old.into_new_folder, True,
     ),
+    Shim(
+        "matplotlib.axis", "Axis.set_ticklabels", "wants a label for each tick since 3.3",
+        "as many labels as ticks", old.labels_for_ticks, True,
+    ),
     Shim("matplotlib.style", "use", "calls seaborn's styles seaborn-v0_8 since 3.6", "seaborn-v0_8", old.styled, True),
     # --- the rest ---
     Shim("PIL.Image", "ANTIALIAS", "10", "PIL.Image.LANCZOS"),

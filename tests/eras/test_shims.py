@@ -182,6 +182,9 @@ EXAMPLES = {
     "matplotlib.figure.Figure.savefig": (
         f"{DRAW}; import os", "figure.savefig('new/deep/figure.png') or os.listdir('new/deep')", "['figure.png']"
     ),
+    "matplotlib.axis.Axis.set_ticklabels": (
+        DRAW, "[label.get_text() for label in plt.xticks([0, 1, 2], ['a', 'b'])[1]]", "['a', 'b', '']"
+    ),
     "matplotlib.style.use": (
         DRAW,
         "[plt.style.use('default'), plt.style.use('seaborn-whitegrid'), plt.rcParams['axes.grid']][2]"
