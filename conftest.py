@@ -9,6 +9,7 @@ from pathlib import Path
 # what they download or compile inside this folder, so that a second run starts at once.
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["KERAUNOS_HOME"] = str(Path(__file__).parent / ".cache" / "keraunos")
+os.environ["KERAS_HOME"] = str(Path(__file__).parent / ".cache" / "keras")  # a person's keras.json is not read
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import numpy as np

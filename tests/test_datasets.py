@@ -7,7 +7,9 @@ import io
 import json
 import os
 import pickle
+import shutil
 import struct
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -384,6 +386,17 @@ def test_a_batch_of_cifar_is_read_as_it_lies_in_the_file(tmp_path):
     pictures, labels = load_batch(tmp_path / "set" / "test_batch")
     assert pictures.shape[1:] == (3, 32, 32)
     assert len(labels) == len(pictures)
+
+
+def test_cifar10_is_unpacked_from_the_archive_that_keras_2_kept(cache, monkeypatch):
+    keras = cache.parent / "keras" / "datasets"
+    small_cifar10(keras / "cifar-10-batches-py")
+    with tarfile.open(keras / "cifar-10-batches-py.tar.gz", "w:gz") as archive:
+        archive.add(keras / "cifar-10-batches-py", "cifar-10-batches-py")
+    shutil.rmtree(keras / "cifar-10-batches-py")
+    monkeypatch.setenv("KERAS_HOME", str(keras.parent))
+    assert cifar10.load_data()[0][0].shape[1:] == (32, 32, 3)
+    assert sorted(path.name for path in keras.iterdir()) == ["cifar-10-batches-py.tar.gz"]
 
 
 def test_cifar10_follows_the_image_layout(cache, monkeypatch):

@@ -288,6 +288,17 @@ def test_the_folder_is_named_as_keras_names_it(home, tmp_path):
     assert Path(get_file(origin=archive.as_uri(), extract=True)).name == "set.tar.gz"
 
 
+def test_an_archive_that_keras_kept_is_unpacked_into_our_folder(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    theirs = tmp_path / "keras" / "datasets" / "words.tgz.tar.gz"  # what Keras 1 and 2 made of the name words.tgz
+    theirs.parent.mkdir(parents=True)
+    tar_of(theirs, (member("a.txt"), b"one"))
+    folder = Path(get_file("words.tgz", "https://nowhere.invalid/words.tgz", untar=True))
+    assert folder == home / "datasets" / "words_extracted"
+    assert (folder / "a.txt").read_bytes() == b"one"
+    assert list(theirs.parent.iterdir()) == [theirs]
+
+
 def test_a_zip_archive_is_unpacked(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.mkdir("deep") if hasattr(archive, "mkdir") else None

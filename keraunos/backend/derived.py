@@ -540,7 +540,7 @@ class DerivedOperations:
         step, dilation, extra = (self._each(v, len(window)) for v in (strides, dilation_rate, output_padding))
         first = 1 if data_format == "channels_last" else 2
         given = None if isinstance(padding, str) else [tuple(pair) for pair in padding]
-        pads = []
+        sizes, pads = [], []
         for axis, (entries, stride, rate) in enumerate(zip(window, step, dilation, strict=True)):
             size, extent = self.shape(inputs)[first + axis], (entries - 1) * rate + 1
             if output_size is not None:
@@ -552,12 +552,32 @@ class DerivedOperations:
                 wanted = (size - 1) * stride + extent - sum(given[axis])
             else:
                 wanted = size * stride + (max(extent - stride, 0) if padding == "valid" else 0)
-            spread = (size - 1) * stride + 1
-            cut = given[axis][0] if given else max(spread + extent - 1 - wanted, 0) // 2 if padding == "same" else 0
-            pads.append((extent - 1 - cut, wanted - spread + cut))
-            inputs = self._spread(inputs, first + axis, stride)
+            covered = (size - 1) * stride + extent
+            cut = given[axis][0] if given else max(covered - wanted, 0) // 2 if padding == "same" else 0
+            sizes.append(wanted)
+            pads.append((cut, covered - wanted - cut))
+        return self.conv_back(inputs, kernel, sizes, step, pads, data_format, dilation)
+
+    def conv_back(
+        self,
+        gradient: Tensor,
+        kernel: Tensor,
+        sizes: Sequence[int],
+        strides: Sequence[int],
+        pads: Sequence[tuple[int, int]],
+        data_format: str,
+        dilation_rate: Sequence[int],
+    ) -> Tensor:
+        """The gradient of a convolution for inputs of the given sizes; all but the layout is given for each axis."""
+        window = self.shape(kernel)[:-2]
+        first = 1 if data_format == "channels_last" else 2
+        around = []
+        for axis, (size, stride, rate, (before, _)) in enumerate(zip(sizes, strides, dilation_rate, pads, strict=True)):
+            spread = (self.shape(gradient)[first + axis] - 1) * stride + 1
+            around.append(((window[axis] - 1) * rate - before, size - spread + before))
+            gradient = self._spread(gradient, first + axis, stride)
         turned = self.swapaxes(self.flip(kernel, tuple(range(len(window)))), -1, -2)
-        return self.conv(inputs, turned, 1, tuple(pads), data_format, tuple(dilation))
+        return self.conv(gradient, turned, 1, tuple(around), data_format, tuple(dilation_rate))
 
     def _each(self, value: Any, count: int) -> list[Any]:
         return list(value) if isinstance(value, (list, tuple)) else [value] * count

@@ -12,9 +12,9 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
-from keraunos.utils.config import image_data_format
+from keraunos.utils.config import home, image_data_format
 from keraunos.utils.errors import DataError
-from keraunos.utils.files import find_cached, get_file
+from keraunos.utils.files import extract_archive, find_cached, get_file
 
 KERAS_FILES = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 LARGEST_MEMBER = 4 << 30
@@ -93,8 +93,12 @@ def read_word_index(path: Path) -> dict[str, int]:
 
 
 def cifar_folder(name: str, origin: str, file_hash: str) -> Path:
-    """Folder with the batches of a CIFAR set, in the places where Keras 3 and Keras 2 keep it, or fetched."""
+    """Folder with the batches of a CIFAR set: where Keras 3 and Keras 2 keep it, out of their archive, or fetched."""
     present = find_cached(f"{name}-target/{name}", name)
+    if present is None and (archive := find_cached(f"{name}.tar.gz")):
+        present = home() / "datasets" / f"{name}-target" / name
+        present.parent.parent.mkdir(parents=True, exist_ok=True)
+        extract_archive(archive, present.parent)
     return present or Path(get_file(f"{name}-target", origin=origin, file_hash=file_hash, extract=True)) / name
 
 

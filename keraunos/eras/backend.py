@@ -9,7 +9,6 @@ with the same arguments is taken from there. Reference: the signatures of
 import builtins
 import functools
 import itertools
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 from typing import cast as typed
@@ -29,6 +28,7 @@ from keraunos.core import phase, session
 from keraunos.core.scope import current_scope
 from keraunos.core.symbolic import Call, Operation, RecordedVariable, Size, SymbolicTensor, record, recording
 from keraunos.core.variable import Variable
+from keraunos.eras import settings
 from keraunos.eras.ctc import ctc_batch_cost, ctc_decode, ctc_label_dense_to_sparse
 from keraunos.eras.graphs import (
     ElementType,
@@ -130,7 +130,7 @@ def _also(**names: str) -> Callable[[F], F]:
 def backend() -> str:
     """Name of the library underneath: today the engine's.
 
-    In eras 1 and 2, since scripts choose by it, what the variable ``KERAS_BACKEND`` asks for, else ``"tensorflow"``.
+    In eras 1 and 2, since scripts choose by it, what the settings for Keras ask for, else ``"tensorflow"``.
 
     >>> backend()
     'jax'
@@ -139,8 +139,7 @@ def backend() -> str:
 
     if not spelling.chosen():
         return current_engine().name
-    asked = os.environ.get("KERAS_BACKEND", "")
-    return asked if asked in ("theano", "cntk") else "tensorflow"
+    return settings.library()
 
 
 def image_dim_ordering() -> str:
@@ -507,6 +506,8 @@ def batch_dot(x: Any, y: Any, axes: int | Sequence[int] | None = None) -> Any:
     pair = (axes, axes) if isinstance(axes, int) else tuple(axes)
     if counts == (2, 2):  # of matrices, any pair of axes
         return ops.expand_dims(ops.sum((x if pair[0] == pair[1] else ops.transpose(x)) * y, pair[1]), 1)
+    if counts[0] <= counts[1] > 3 and spelling.chosen() and settings.library() != "theano":
+        return _matrices_dot(x, y, pair)
     over = [axis % count for axis, count in zip(pair, counts, strict=True)]
     letters = iter("cdefghijklm")
     words = [["b", *itertools.islice(letters, count - 1)] for count in counts]
@@ -516,6 +517,19 @@ def batch_dot(x: Any, y: Any, axes: int | Sequence[int] | None = None) -> Any:
     formula = f"{''.join(words[0])},{''.join(words[1])}->b{''.join(rest)}"
     result = ops.einsum(formula, x, y)
     return result if rest else ops.expand_dims(result, -1)
+
+
+def _matrices_dot(x: Any, y: Any, axes: Sequence[int]) -> Any:
+    """``batch_dot`` of more than three axes as on TensorFlow: all but the last two count rows, on both sides."""
+    missing = ndim(y) - ndim(x)
+    for _ in range(missing):
+        x = ops.expand_dims(x, -1)
+    if axes[0] != ndim(x) - 1:
+        x = ops.swapaxes(x, -2, -1)
+    if axes[1] == ndim(y) - 1:
+        y = ops.swapaxes(y, -2, -1)
+    result = ops.matmul(x, y)
+    return ops.squeeze(result, tuple(range(ndim(x) - missing - 1, ndim(x) - 1))) if missing else result
 
 
 def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from keraunos.eras import modules
+from keraunos.eras import modules, settings
 from keraunos.eras.after_import import after_import
 from keraunos.utils import spelling
 
@@ -46,6 +46,7 @@ def install_as_keras(era: int | None = None) -> ModuleType:
     if era is None:
         era = spelling.era() if spelling.chosen() or is_installed() else _era_of_the_program()
     _choose(era)
+    settings.take()
     if not is_installed():
         _install()
     return importlib.import_module("keras")
@@ -66,6 +67,7 @@ def uninstall_keras() -> None:
     sys.modules.update(_finder.aside)
     _finder.changed.clear()
     _finder.aside.clear()
+    settings.forget()
     _choose(_finder.era)
 
 

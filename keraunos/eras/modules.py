@@ -59,6 +59,7 @@ _GRAPHS = (
     "to_list=eras.utilities:to_list object_list_uid=eras.utilities:object_list_uid"
 )
 
+_BARS = "Progbar@1=eras.display:Era1Bar Progbar@2=eras.display:Era2Bar"
 
 MODULES = (
     Module(
@@ -84,7 +85,7 @@ MODULES = (
     ),
     Module(
         "utils", "utils",
-        others=" ".join(
+        others=f"{_BARS} " + " ".join(
             f"{name}=eras.{place}:{name}"
             for place, names in (
                 ("hdf5_data", "HDF5Matrix h5dict"),
@@ -166,7 +167,8 @@ MODULES = (
     Module("wrappers.scikit_learn", "eras.wrappers", last=2),
     Module("objectives", "losses", today="keras.losses", last=1),
     Module("initializations", "eras.initializations", today="keras.initializers", last=1),
-    *_moved("np_utils generic_utils conv_utils layer_utils", "eras.utilities utils", "keras.utils", prefix="utils."),
+    *_moved("np_utils conv_utils layer_utils", "eras.utilities utils", "keras.utils", prefix="utils."),
+    *_moved("generic_utils", "eras.utilities utils", "keras.utils", prefix="utils.", others=_BARS),
     Module(
         "utils.data_utils", "utils eras.enqueuers", today="keras.utils", last=2,
         others="_hash_file=eras.enqueuers:_hash_file _extract_archive=eras.enqueuers:_extract_archive",

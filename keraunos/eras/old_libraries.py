@@ -3,6 +3,8 @@
 import functools
 import inspect
 import os
+import re
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -397,6 +399,20 @@ def root_of_squared(mean_squared_error: Any, say: Say) -> Any:
     return call
 
 
+def negated_score(init: Any, say: Say) -> Any:
+    """A search that takes the names which scores of losses had before they said that they are negative."""
+    losses = {"log_loss", "mean_absolute_error", "mean_squared_error", "median_absolute_error"}
+
+    @functools.wraps(init)
+    def call(self: Any, *args: Any, scoring: Any = None, **kwargs: Any) -> None:
+        if isinstance(scoring, str) and scoring in losses:
+            say()
+            scoring = f"neg_{scoring}"
+        init(self, *args, scoring=scoring, **kwargs)
+
+    return call
+
+
 # --- seaborn and matplotlib -------------------------------------------------------------
 
 
@@ -506,6 +522,22 @@ def styled(use: Any, say: Say) -> Any:
     return call
 
 
+def labels_for_ticks(set_ticklabels: Any, say: Say) -> Any:
+    """Labels for ticks that stand where they were put: ticks without one get none, and labels without one are left."""
+
+    @functools.wraps(set_ticklabels)
+    def call(self: Any, labels: Any, *args: Any, minor: bool = False, **kwargs: Any) -> Any:
+        from matplotlib.ticker import FixedLocator
+
+        locator = self.get_minor_locator() if minor else self.get_major_locator()
+        if isinstance(locator, FixedLocator) and 0 < len(labels) != len(locator.locs):
+            say()
+            labels = [*labels, *[""] * len(locator.locs)][: len(locator.locs)]
+        return set_ticklabels(self, labels, *args, minor=minor, **kwargs)
+
+    return call
+
+
 def hold(*_: Any, **__: Any) -> None:
     """``hold``: what is drawn has always been added to since matplotlib 3."""
 
@@ -530,3 +562,30 @@ def getargspec(func: Any) -> ArgSpec:
     """
     spec = inspect.getfullargspec(func)
     return ArgSpec(spec.args, spec.varargs, spec.varkw, spec.defaults)
+
+
+def split_between(split: Any, say: Say) -> Any:
+    """``re.split`` that passes over empty matches, for calls by the program itself; libraries mean today's."""
+
+    @functools.wraps(split)
+    def call(pattern: Any, string: Any, maxsplit: int = 0, flags: int = 0) -> Any:
+        parts = split(pattern, string, maxsplit=maxsplit, flags=flags)
+        if sys._getframe(1).f_globals.get("__name__") != "__main__":
+            return parts
+        found: list[tuple[Any, ...]] = []
+        begin = at = 0
+        while (not maxsplit or len(found) < maxsplit) and (match := re.compile(pattern, flags).search(string, at)):
+            if match.end() > match.start():
+                found.append((string[begin : match.start()], *match.groups()))
+                begin = at = match.end()
+            elif match.start() < len(string):
+                at = match.start() + 1
+            else:
+                break
+        earlier = [*(part for parts in found for part in parts), string[begin:]]
+        if found and earlier != parts:
+            say()
+            return earlier
+        return parts
+
+    return call

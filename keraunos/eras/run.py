@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from keraunos.eras import settings
 from keraunos.eras import shims as offered
 from keraunos.eras.detect import detect
 from keraunos.eras.documents import Document, read_document
@@ -49,7 +50,7 @@ def run(
         if era is not None:
             spelling.note(f"Keras {era} (as chosen)")
         _install(_told(document) if era is None else era, after)
-        if library:
+        if library and not (spelling.chosen() and settings.library() == library):
             spelling.note(f"KERAS_BACKEND={library} is ignored: it is for real Keras")
         if shims:
             offered.install()

@@ -186,6 +186,13 @@ TABLE: list[Shim] = [
         "sklearn.metrics", "mean_squared_error", "takes no squared since 1.6",
         "root_mean_squared_error", old.root_of_squared, True,
     ),
+    *(
+        Shim(
+            "sklearn.model_selection", f"{name}.__init__", "says that the score of a loss is negative since 0.20",
+            "scoring='neg_log_loss'", old.negated_score, True,
+        )
+        for name in ("GridSearchCV", "RandomizedSearchCV")
+    ),
     # --- seaborn and matplotlib ---
     Shim("seaborn", "lmplot", "takes data first, and height for size", "lmplot(data, x=, y=)", old.old_lmplot, True),
     Shim("seaborn", "factorplot", "0.12", "catplot(kind='point')", old.make_factorplot),
@@ -213,11 +220,16 @@ TABLE: list[Shim] = [
         "matplotlib.figure", "Figure.savefig", "makes no folder, and the one it was given was not there: made",
         "os.makedirs", old.into_new_folder, True,
     ),
+    Shim(
+        "matplotlib.axis", "Axis.set_ticklabels", "wants a label for each tick since 3.3",
+        "as many labels as ticks", old.labels_for_ticks, True,
+    ),
     Shim("matplotlib.style", "use", "calls seaborn's styles seaborn-v0_8 since 3.6", "seaborn-v0_8", old.styled, True),
     # --- the rest ---
     Shim("PIL.Image", "ANTIALIAS", "10", "PIL.Image.LANCZOS"),
     Shim("time", "clock", "3.8", "time.process_time"),
     Shim("inspect", "getargspec", "3.11", "inspect.getfullargspec", _is(old.getargspec)),
+    Shim("re", "split", "splits at empty matches since 3.7", "a pattern that matches something", old.split_between, True),
     *(Shim("collections", name, "3.10", f"collections.abc.{name}") for name in _ABCS),
     Shim("mnist", "", _ABSENT, _MNIST, stand_ins.mnist),
     Shim("mnist.loader", "", _ABSENT, _MNIST, stand_ins.mnist),

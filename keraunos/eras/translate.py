@@ -3,7 +3,6 @@
 import functools
 import importlib
 import numbers
-import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keraunos.core.registry import TABLES
-from keraunos.eras import table
+from keraunos.eras import settings, table
 from keraunos.utils import spelling, tree
 from keraunos.utils.config import image_data_format
 from keraunos.utils.errors import ArgumentError, UnknownNameError
@@ -294,12 +293,12 @@ def _fill(label: str, rows: _Rows, known: Collection[str], kwargs: dict[str, Any
 
 
 def engine() -> str:
-    """The library that eras 1 and 2 are to compute like: TensorFlow, unless ``KERAS_BACKEND`` says Theano.
+    """The library that eras 1 and 2 are to compute like: TensorFlow, unless the settings for Keras say Theano.
 
     >>> engine()
     'tensorflow'
     """
-    return "theano" if os.environ.get("KERAS_BACKEND") == "theano" else "tensorflow"
+    return "theano" if settings.library() == "theano" else "tensorflow"
 
 
 _applied: dict[str, dict[str, Any]] = {}

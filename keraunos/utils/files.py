@@ -153,11 +153,15 @@ def get_file(
             f"cannot make the cache folder {str(home)!r}: {error.strerror}. "
             "Set KERAUNOS_HOME to a folder that you may write to."
         ) from error
-    if force_download or not _matches(home / archive, algorithm, file_hash):
-        _download(origin, home / archive, algorithm, file_hash)
+    # Keras 1 and 2 kept what they would untar under a longer name.
+    kept = [root / cache_subdir / name for root in roots for name in (archive, f"{archive}.tar.gz")[: 1 + untar]]
+    fetched = next((path for path in kept if not force_download and _matches(path, algorithm, file_hash)), None)
+    if fetched is None:
+        fetched = home / archive
+        _download(origin, fetched, algorithm, file_hash)
     if unpack:
-        extract_archive(home / archive, home / wanted, formats)
-    return _beside(home / wanted, fname, home / archive, untar) if beside else str(home / wanted)
+        extract_archive(fetched, home / wanted, formats)
+    return _beside(home / wanted, fname, fetched, untar) if beside else str(home / wanted)
 
 
 def _beside(found: Path, fname: Any, archive: Path, untar: bool) -> str:

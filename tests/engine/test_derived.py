@@ -340,6 +340,10 @@ case(
     "conv_transpose", np.moveaxis(IMAGES, -1, 1), SQUARE, 2, data_format="channels_first", oracle=oracles.conv_transpose
 )
 case("conv_transpose", IMAGES[:, 0], SQUARE[0], 2, oracle=oracles.conv_transpose)
+case(
+    "conv_back", IMAGES, KERNEL, (9, 6), (2, 2), ((0, 0), (0, 0)), "channels_last", (1, 1), smooth=True,
+    oracle=lambda gradient, kernel, sizes, *_: oracles.conv_transpose(gradient, kernel, 2, output_size=sizes),
+)  # fmt: skip
 APART = RNG.normal(size=(3, 2, 2, 3)).astype("float32")
 for options in ({}, {"strides": 2, "padding": "same"}, {"dilation_rate": (1, 2), "padding": "same"}):
     case("depthwise_conv", IMAGES, APART, oracle=oracles.depthwise_conv, smooth=True, **options)

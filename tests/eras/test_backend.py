@@ -77,6 +77,15 @@ def test_functions_take_symbolic_tensors():
     assert values[5].tolist() == [[25]]
 
 
+def test_the_product_of_many_axes_is_row_by_row_over_all_but_two_as_on_tensorflow(monkeypatch):
+    x, y = np.random.random((2, 3, 4)), np.random.random((2, 3, 4, 5))
+    with spelling.in_era(2):
+        np.testing.assert_allclose(K.batch_dot(x, y, [2, 2]), np.einsum("bij,bijk->bik", x, y), rtol=1e-5)
+        np.testing.assert_allclose(K.batch_dot(y, y, [3, 3]), y @ y.swapaxes(2, 3), rtol=1e-5)
+        monkeypatch.setenv("KERAS_BACKEND", "theano")
+        np.testing.assert_allclose(K.batch_dot(x, y, [2, 2]), np.einsum("bij,bpjk->bipk", x, y), rtol=1e-5)
+
+
 def test_a_custom_loss_metric_and_lambda_train_compiled():
     x, y = np.random.rand(64, 3).astype("float32"), np.random.rand(64, 1).astype("float32")
 

@@ -12,7 +12,7 @@ import pytest
 import keraunos
 from keraunos import install_as_keras, uninstall_keras
 from keraunos.eras import modules, notebook
-from keraunos.utils import spelling
+from keraunos.utils import config, spelling
 from keraunos.utils.errors import ArgumentError
 
 
@@ -376,3 +376,51 @@ def test_a_program_that_installs_the_alias_gets_the_era_of_its_own_spelling(tmp_
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=True)
     assert done.stdout == "1.2.2 dense_1\n"
     assert "keraunos: Keras 1 (output_dim line 5)" in done.stderr
+
+
+# --- a person's settings for Keras ----------------------------------------------------------
+
+
+@pytest.fixture
+def keras_json(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    before = config.floatx(), config.epsilon(), config.image_data_format()
+    yield tmp_path / "keras.json"
+    uninstall_keras()
+    assert (config.floatx(), config.epsilon(), config.image_data_format()) == before
+
+
+def test_keras_1_reads_its_settings_until_it_is_uninstalled(keras_json, notes):
+    keras_json.write_text('{"image_dim_ordering": "th", "epsilon": 1e-5, "backend": "theano", "floatx": "float32"}')
+    K = install_as_keras(era=1).backend
+    assert (K.image_dim_ordering(), K.backend(), K.epsilon(), K.floatx()) == ("th", "theano", 1e-5, "float32")
+    assert notes() == [
+        "keraunos: settings for Keras hold: epsilon=1e-05, image_data_format='channels_first', backend='theano'"
+    ]
+    assert install_as_keras(era=3).backend.image_data_format() == "channels_last"
+
+
+def test_keras_2_reads_its_own_word_for_the_image_layout(keras_json):
+    keras_json.write_text('{"image_dim_ordering": "th", "image_data_format": "channels_last", "floatx": "float8"}')
+    K = install_as_keras(era=2).backend
+    assert (K.image_data_format(), K.backend(), K.floatx()) == ("channels_last", "tensorflow", "float32")
+
+
+@pytest.mark.parametrize("content", ["no json", "[]", "{}"])
+def test_settings_that_say_nothing_change_nothing(keras_json, content, notes):
+    keras_json.write_text(content)
+    assert install_as_keras(era=2).backend.backend() == "tensorflow"
+    assert notes() == []
+
+
+@pytest.mark.parametrize(("era", "line"), [(1, "20/20 [====="), (2, "20/20 [====="), (3, "20/20")])
+def test_a_progress_bar_is_that_of_the_era(era, line, capsys):
+    keras = install_as_keras(era=era)
+    from keras.utils.generic_utils import Progbar
+
+    Progbar(20).update(20)
+    shown = capsys.readouterr().out
+    assert line in shown
+    assert ("\x1b" in shown) == (era == 3)
+    assert keras.utils.Progbar is Progbar

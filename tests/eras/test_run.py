@@ -127,6 +127,13 @@ def test_the_variable_that_chooses_a_library_for_keras_is_ignored_with_a_word(no
     assert "keraunos: KERAS_BACKEND=theano is ignored: it is for real Keras" in notes()
 
 
+def test_the_library_that_an_early_script_asks_for_is_told_as_asked(notes, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    assert run(program("from keras import backend as K\nprint(K.backend())"), era=1) == 0
+    assert capsys.readouterr().out == "theano\n"
+    assert notes() == ["keraunos: settings for Keras hold: backend='theano'", "keraunos: Keras 1 (as chosen)"][::-1]
+
+
 # --- random numbers -------------------------------------------------------------------------
 
 DRAW = "import random, numpy\nprint(random.random(), numpy.random.rand(), model.get_weights()[0].sum())"

@@ -140,6 +140,13 @@ EXAMPLES = {
         "sklearn.base.clone(O(sparse=False)).fit_transform([[1], [2]])",
         "O(sparse_output=False).fit_transform([[1], [2]])",
     ),
+    **{
+        f"sklearn.model_selection.{name}.__init__": (
+            f"from sklearn.model_selection import {name}",
+            f"{name}(None, {{}}, scoring='log_loss').scoring", "'neg_log_loss'",
+        )
+        for name in ("GridSearchCV", "RandomizedSearchCV")
+    },
     "sklearn.metrics.mean_squared_error": (
         "from sklearn.metrics import mean_squared_error", "mean_squared_error([0.0], [3.0], squared=False)", "3.0"
     ),
@@ -180,6 +187,9 @@ EXAMPLES = {
     "matplotlib.figure.Figure.savefig": (
         f"{DRAW}; import os", "figure.savefig('new/deep/figure.png') or os.listdir('new/deep')", "['figure.png']"
     ),
+    "matplotlib.axis.Axis.set_ticklabels": (
+        DRAW, "[label.get_text() for label in plt.xticks([0, 1, 2], ['a', 'b'])[1]]", "['a', 'b', '']"
+    ),
     "matplotlib.style.use": (
         DRAW,
         "[plt.style.use('default'), plt.style.use('seaborn-whitegrid'), plt.rcParams['axes.grid']][2]"
@@ -188,6 +198,10 @@ EXAMPLES = {
     ),
     "PIL.Image.ANTIALIAS": ("from PIL import Image", "Image.ANTIALIAS", "Image.LANCZOS"),
     "time.clock": ("import time", "time.clock", "time.process_time"),
+    "re.split": (
+        "import re; __name__ = '__main__'", r"re.split('(-)?([.,]*)', 'one-two..three', 1) + re.split('x*', 'axbc')",
+        "['one', '-', '', 'two..three', 'a', 'bc']",
+    ),
     "inspect.getargspec": (
         "import inspect\ndef f(a, b=1, *c): pass", "tuple(inspect.getargspec(f))", "(['a', 'b'], 'c', None, (1,))"
     ),

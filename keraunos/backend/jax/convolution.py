@@ -54,6 +54,36 @@ def conv(
     return restore(form(inputs, kernel, strides, pads, dilation))
 
 
+def conv_back(
+    gradient: Any,
+    kernel: Any,
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    pads: Sequence[tuple[int, int]],
+    data_format: str | None,
+    dilation_rate: Sequence[int],
+) -> Any:
+    """The gradient of a convolution for its inputs; see ``Derived.conv_back``."""
+    gradient, kernel = jnp.asarray(gradient), jnp.asarray(kernel)
+    gradient, restore = channels_last(gradient, data_format)
+    strides, dilation, pads = tuple(strides), tuple(dilation_rate), tuple(pads)
+    *window, filters, _ = kernel.shape
+    # Eigen's convolution would multiply the zeros between the entries, and the compiler takes nested loops for its
+    # gradients: 2,400 ms for a step of 64 to 32 channels (3x3) from 14x14 to 28x28 images, against 40 ms.
+    if jax.default_backend() == "cpu" and (max(strides) > 1 or math.prod(window) * filters <= _FEW_ENTRIES):
+        shape = jax.ShapeDtypeStruct((len(gradient), *sizes, filters), jnp.result_type(gradient, kernel))
+        by_patches = functools.partial(_by_patches, kernel=kernel, strides=strides, pads=pads, dilation=dilation)
+        return restore(*jax.linear_transpose(by_patches, shape)(gradient.astype(shape.dtype)))
+    around = []
+    for axis, (before, _) in enumerate(pads):
+        spread = (gradient.shape[axis + 1] - 1) * strides[axis] + 1
+        around.append(((window[axis] - 1) * dilation[axis] - before, sizes[axis] - spread + before))
+    turned = jnp.swapaxes(jnp.flip(kernel, tuple(range(len(window)))), -1, -2)
+    if max(strides) > 1:
+        return restore(_stock(gradient, turned, (1,) * len(window), tuple(around), dilation, strides))
+    return restore(_form(gradient, turned, 1)(gradient, turned, strides, tuple(around), dilation))
+
+
 def _form(inputs: Any, kernel: Any, groups: int) -> Any:
     """Function that convolves arrays of these shapes and dtypes."""
     if jax.default_backend() != "cpu":

@@ -241,6 +241,7 @@ class JaxEngine(Engine):
     carried_transposed = staticmethod(products.carried_transposed)
     einsum = staticmethod(jnp.einsum)
     conv = staticmethod(convolution.conv)
+    conv_back = staticmethod(convolution.conv_back)
     max_pool = staticmethod(pooling.max_pool)
     average_pool = staticmethod(pooling.average_pool)
 
