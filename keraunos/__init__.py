@@ -12,7 +12,7 @@ from keraunos.utils import spelling
 __version__ = "0.1.0"
 
 _MODULES = (
-    "activations", "callbacks", "config", "constraints", "datasets", "dtype_policies", "initializers",
+    "activations", "applications", "callbacks", "config", "constraints", "datasets", "dtype_policies", "initializers",
     "layers", "losses", "metrics", "models", "ops", "optimizers", "plots", "preprocessing", "random", "regularizers", "saving",
     "utils",
 )  # fmt: skip

@@ -584,7 +584,10 @@ def _truncated_normal(generator: np.random.Generator, shape: Sequence[int]) -> n
 
 
 def _scaled(numbers: np.ndarray, factor: float, offset: float, dtype: str | None) -> np.ndarray:
-    return np.asarray(numbers * factor + offset).astype(_numpy_dtype(dtype))
+    numbers = np.asarray(numbers)
+    numbers *= factor  # in place: a network may have a hundred million of them
+    numbers += offset
+    return numbers.astype(_numpy_dtype(dtype))
 
 
 def _numpy_dtype(dtype: str | None) -> np.dtype:

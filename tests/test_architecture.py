@@ -28,7 +28,7 @@ ARROWS = {
     "models": {*BELOW_LAYERS, "training", "saving", "layers"},
     "datasets": {"utils", "keraunos"},
     "preprocessing": {"utils", "keraunos"},
-    "applications": {"utils", "keraunos"},
+    "applications": {"utils", "keraunos", "ops", "layers", "models"},
 }
 # What stands above the arrows: the public names themselves, and what is built of them.
 ABOVE = {"keraunos", "callbacks", "cli", "config", "demo", "dtype_policies", "eras", "plots", "random"}

@@ -44,6 +44,20 @@ def sources_of(tensors: Iterable[Any], known: Iterable[int] = ()) -> list[Symbol
     return [t for key, t in needed.items() if key not in known and (t.node is None or t.node.is_input)]
 
 
+def get_source_inputs(tensor: Any) -> list[SymbolicTensor]:
+    """The inputs that a symbolic tensor follows from; of an input, itself.
+
+    Args:
+        tensor: A symbolic tensor, or a tree of such.
+
+    >>> from keraunos.layers import Dense, Input
+    >>> x = Input((4,))
+    >>> get_source_inputs(Dense(3)(x)) == [x]
+    True
+    """
+    return sources_of(tree.leaves(tensor))
+
+
 def compute(nodes: Iterable[Node], values: dict[int, Any], *, numbered: bool = False) -> None:
     """Compute steps in order: ``values``, by the ids of tensors, hold what they begin with, and then what they make.
 

@@ -114,6 +114,18 @@ MODULES = (
         "models", "models layers",
         others="model_from_config=eras.files:model_from_config model_from_yaml=eras.files:model_from_yaml",
     ),
+    Module("applications", "applications"),
+    *(
+        Module(f"applications.{name}", f"applications.{name}")
+        for name in "densenet inception_resnet_v2 inception_v3 mobilenet mobilenet_v2 nasnet resnet resnet50 "
+        "resnet_v2 vgg16 vgg19 xception".split()
+    ),
+    Module(
+        "applications.imagenet_utils", "applications.imagenet_utils", "decode_predictions preprocess_input",
+        "_obtain_input_shape=applications.imagenet_utils:obtain_input_shape "
+        "obtain_input_shape=applications.imagenet_utils:obtain_input_shape",
+    ),
+    Module("applications.mobilenetv2", "applications.mobilenet_v2", today="keras.applications.mobilenet_v2", last=2),
     Module("datasets"),
     *(
         Module(f"datasets.{name}", f"datasets.{name}")
@@ -204,7 +216,7 @@ ENDED = (
 
 # What an error says the era of. Names in no row here are unknown to every era, or to this table.
 ABSENT = (
-    Names("", 3, "applications distillation distribution export quantizers tree visualization"),
+    Names("", 3, "distillation distribution export quantizers tree visualization"),
     Names("optimizers", 2, "TFOptimizer"),
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from keraunos.core.evaluation import sources_of
+from keraunos.core import evaluation
 from keraunos.core.symbolic import Node, SymbolicTensor
 from keraunos.layers import Input
 from keraunos.layers.layer import Layer
@@ -309,4 +309,4 @@ def reset_states(self: Any) -> None:
 
 def get_source_inputs(tensor: Any, layer: Any = None, node_index: int | None = None) -> list[SymbolicTensor]:
     """The inputs that a symbolic tensor follows from; of an input, itself."""
-    return sources_of(tree.leaves(tensor))
+    return evaluation.get_source_inputs(tensor)

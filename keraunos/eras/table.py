@@ -151,6 +151,11 @@ _TURNS = (
 )
 _ITERATORS = "preprocessing.NumpyArrayIterator preprocessing.DirectoryIterator preprocessing.DataFrameIterator"
 
+_NETWORKS = (
+    "vgg16.VGG16 vgg19.VGG19 resnet.ResNet50 inception_v3.InceptionV3 xception.Xception mobilenet.MobileNet "
+    "inception_resnet_v2.InceptionResNetV2 mobilenet_v2.MobileNetV2 nasnet.NASNetMobile nasnet.NASNetLarge "
+    "densenet.DenseNet121 densenet.DenseNet169 densenet.DenseNet201"
+)
 _GENERATORS = "functions.fit_generator functions.evaluate_generator functions.predict_generator"
 
 RENAMES = (
@@ -242,6 +247,8 @@ RENAMES = (
     Rename("eras.GeneratorEnqueuer", "pickle_safe", "use_multiprocessing"),
     Rename("enqueuers.SequenceEnqueuer.start", "nb_worker", "workers"),
     Rename("enqueuers.SequenceEnqueuer.start", "max_q_size", "max_queue_size"),
+    Rename("preprocess_input imagenet_utils.obtain_input_shape", "dim_ordering", "data_format", "layout"),
+    Rename("imagenet_utils.obtain_input_shape", "include_top", "require_flatten"),
     Rename("functions.fit_generator", "samples_per_epoch", "steps_per_epoch", "samples"),
     Rename("functions.fit_generator", "nb_epoch", "epochs"),
     Rename("functions.fit_generator", "nb_val_samples", "validation_steps", "samples"),
@@ -269,6 +276,7 @@ DROPS = (
     Drop("SimpleRNN GatedCell ConvLSTM", "consume_less", "every recurrence is compiled as a whole", last=1),
     Drop("Highway", "transform_bias", "the bias of the gate starts at 1", last=1),
     Drop("SimpleRNN GatedCell ConvLSTM", "implementation", "every recurrence is compiled as a whole"),
+    Drop("mobilenet_v2.MobileNetV2", "depth_multiplier", "it changed nothing"),
     Drop("Trainer.compile", "mode", "programs are compiled in one way", last=1),
     Drop("Trainer.compile", "class_mode", "loss and metrics say it", last=1),
     Drop("Trainer.fit", "show_accuracy", "ask for it in compile: metrics=['accuracy']", last=1),
@@ -341,6 +349,11 @@ ORDERS = (
         "Embedding", 1,
         "input_dim output_dim init input_length W_regularizer activity_regularizer W_constraint mask_zero weights "
         "dropout",
+    ),
+    Order(_NETWORKS, 1, "include_top weights input_tensor input_shape classes"),
+    Order(
+        "mobilenet_v2.MobileNetV2", 2,
+        "input_shape alpha depth_multiplier include_top weights input_tensor pooling classes",
     ),
     Order("numerical.to_categorical", 2, "y num_classes dtype"),
     Order("files.array_to_img", 1, "x dim_ordering scale"),
@@ -452,6 +465,8 @@ DEFAULTS = (
     Default("transforms.apply_affine_transform", "row_axis", {2: 0}, True),
     Default("transforms.apply_affine_transform", "col_axis", {2: 1}, True),
     Default("transforms.apply_affine_transform", "channel_axis", {2: 2}, True),
+    Default(f"{_NETWORKS} imagenet_utils.decode_predictions", "version", {1: 1, 2: 2}, True),
+    Default("mobilenet_v2.preprocess_input", "mode", {2: "half_range"}, True),
     Default("ImageDataGenerator.flow ImageDataGenerator.flow_from_directory", "save_format", {1: "jpeg"}, True),
 )
 

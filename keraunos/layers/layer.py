@@ -19,7 +19,7 @@ from keraunos.core.symbolic import Node, RecordedVariable, SymbolicTensor, infer
 from keraunos.core.variable import Variable, autocast_dtype, structure_changed
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
-from keraunos.utils.spelling import chosen, owners_of, provider, refuse_unknown, spelled
+from keraunos.utils.spelling import chosen, owners_of, provider, refuse_unknown, slashes_in_names, spelled
 from keraunos.utils.text import plural, shape_text
 
 
@@ -159,7 +159,7 @@ class Layer(Stateful):
         if kwargs:
             known = [*self._fields, "activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape"]
             refuse_unknown(owners_of(type(self)), kwargs, known)
-        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+        if name is not None and (not isinstance(name, str) or not name or ("/" in name and not slashes_in_names())):
             raise ArgumentError(f"{owner}: name is {name!r}; expected a text without '/'.")
         self.name = name or automatic_name(owner)
         self._trainable = bool(trainable)

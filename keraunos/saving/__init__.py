@@ -422,7 +422,7 @@ def _build(
     config = check_config(config, name, custom_objects)
 
     def build() -> Any:
-        with bounded_allocation(elements, name), registry.shared_objects(), spelling.quiet():
+        with bounded_allocation(elements, name), registry.shared_objects(), spelling.quiet(era or spelling.MODERN):
             model = registry.deserialize(config, custom_objects)
             if config.get("compile_config"):
                 with registry.custom_object_scope(custom_objects), spelling.in_era(era or spelling.era()):

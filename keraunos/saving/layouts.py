@@ -235,7 +235,8 @@ def save_by_layer(model: Any, facts: Any) -> Folder:
                 f"the layer name {name!r} cannot be used in an .h5 file; give each layer a name of its own."
             )
         names = [f"{path}{facts.suffix}" for path in numbered(variable.path for variable in variables)]
-        group = root[name] = Folder(attributes=text_lists("weight_names", names))
+        group = root.folder(name)
+        group.attributes.update(text_lists("weight_names", names))
         layer = next((layer for layer in model.layers if layer.name == name), model)
         arrays = facts.arrays(layer, variables) if facts.arrays else [variable.numpy() for variable in variables]
         for path, array in zip(names, arrays, strict=True):
@@ -323,8 +324,9 @@ def layer_weights(layer: Any) -> list[Variable]:
 
 def stored_arrays(root: Group, layer: str, name: str) -> list[tuple[str, Dataset]]:
     """Names and arrays of a layer's group; of the root itself for an empty name."""
-    group = root.children.get(layer) if layer else root
-    if not isinstance(group, Group):
+    # Before Keras 3 a layer's name could have slashes in it.
+    group = root.group(layer)
+    if group is None:
         raise ModelFileError(f"{name}: the file lists the layer {layer!r} but has no group for it; it is damaged.")
     arrays = []
     for weight in _text_list(group, "weight_names", name):

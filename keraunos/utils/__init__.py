@@ -19,6 +19,7 @@ _NAMES = {
     "get_file": "keraunos.utils.files",
     "get_registered_name": "keraunos.core.registry",
     "get_registered_object": "keraunos.core.registry",
+    "get_source_inputs": "keraunos.core.evaluation",
     "is_keras_tensor": "keraunos.core.session",
     "model_to_dot": "keraunos.plots",
     "normalize": "keraunos.utils.numerical",

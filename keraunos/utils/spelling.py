@@ -29,6 +29,7 @@ _provider: list[str] = []
 _era = [MODERN]
 _said: set[str] = set()
 _quiet = [False]
+_written = [MODERN]
 
 
 class Provider(Protocol):
@@ -198,13 +199,23 @@ def shown(name: str) -> str:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Say and remember no notes inside a ``with`` block: a file's spelling is not the user's."""
+def quiet(written: int = MODERN) -> Iterator[None]:
+    """Say and remember no notes inside a ``with`` block: a file's spelling is not the user's.
+
+    Args:
+        written: The era of the file.
+    """
     before, _quiet[0] = _quiet[0], True
+    written_before, _written[0] = _written[0], written
     try:
         yield
     finally:
-        _quiet[0] = before
+        _quiet[0], _written[0] = before, written_before
+
+
+def slashes_in_names() -> bool:
+    """Whether a layer's name may have slashes, as it might before Keras 3: in such an era, and in its files."""
+    return chosen() or _written[0] != MODERN
 
 
 def is_quiet() -> bool:

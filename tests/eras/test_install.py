@@ -152,7 +152,7 @@ def test_functions_of_initializations_make_variables_with_the_numbers_of_era_1()
     [
         ("import keras.distillation", "keras.distillation of Keras 3 is not in Keraunos."),
         ("from keras.layers import Dens", "keras.layers.Dens is not in Keraunos. Did you mean 'Dense'?"),
-        ("import keras.applications", "keras.applications of Keras 3 is not in Keraunos."),
+        ("import keras.quantizers", "keras.quantizers of Keras 3 is not in Keraunos."),
         ("import keras.src", "keras.src is not in Keraunos."),
         ("import tensorflow.examples", "tensorflow.examples: tensorflow is not installed; Keraunos stands in for tf.k"),
         ("from tensorflow import Session", "tensorflow.Session: tensorflow is not installed; Keraunos stands in for"),

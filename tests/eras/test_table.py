@@ -50,7 +50,8 @@ CLASSES = {
 METHODS = (
     "Trainer.", "Model", "numerical.", "imdb.", "reuters.", "functions.", "activations.", "preprocessing.", "text.",
     "files.", "transforms.", "ImageDataGenerator.", "utilities.", "enqueuers.", "eras.",
-    "layer_checks.", "KerasRegressor.",
+    "layer_checks.", "KerasRegressor.", "vgg", "resnet.", "inception_", "xception.", "mobilenet", "nasnet.",
+    "densenet.", "imagenet_utils.", "preprocess_input",
 )  # fmt: skip
 
 

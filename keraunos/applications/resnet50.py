@@ -1,0 +1,5 @@
+"""ResNet50 by the name of its first module; see ``keraunos.applications.resnet``."""
+
+from keraunos.applications.resnet import ResNet50, decode_predictions, preprocess_input
+
+__all__ = ["ResNet50", "decode_predictions", "preprocess_input"]
