@@ -530,9 +530,9 @@ def labels_for_ticks(set_ticklabels: Any, say: Say) -> Any:
         from matplotlib.ticker import FixedLocator
 
         locator = self.get_minor_locator() if minor else self.get_major_locator()
-        if isinstance(locator, FixedLocator) and 0 < len(labels) != len(locator.locs):
+        if isinstance(locator, FixedLocator) and 0 < len(labels) != len(locator()):
             say()
-            labels = [*labels, *[""] * len(locator.locs)][: len(locator.locs)]
+            labels = [*labels, *[""] * len(locator())][: len(locator())]
         return set_ticklabels(self, labels, *args, minor=minor, **kwargs)
 
     return call
