@@ -199,7 +199,7 @@ RENAMES = (
     Rename("UpSampling1D", "length", "size"),
     Rename("Dropout GaussianDropout SpatialDropout", "p", "rate"),
     Rename("GaussianNoise", "sigma", "stddev"),
-    Rename("StackedRNNCells", "reverse_state_order", "last_states_first", last=2),
+    Rename("StackedRNNCells", "reverse_state_order", "last_states_first", last=2, quiet=True),
     Rename("BatchNormalization", "beta_init", "beta_initializer"),
     Rename("BatchNormalization", "gamma_init", "gamma_initializer"),
     Rename("LeakyReLU", "alpha", "negative_slope", last=2),
