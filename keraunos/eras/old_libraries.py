@@ -515,10 +515,10 @@ def labels_for_ticks(set_ticklabels: Any, say: Say) -> Any:
     def call(self: Any, labels: Any, *args: Any, minor: bool = False, **kwargs: Any) -> Any:
         from matplotlib.ticker import FixedLocator
 
-        locator = self.get_minor_locator() if minor else self.get_major_locator()
-        if isinstance(locator, FixedLocator) and 0 < len(labels) != len(locator.locs):
+        locator: Any = self.get_minor_locator() if minor else self.get_major_locator()
+        if isinstance(locator, FixedLocator) and 0 < len(labels) != len(places := locator()):
             say()
-            labels = [*labels, *[""] * len(locator.locs)][: len(locator.locs)]
+            labels = [*labels, *[""] * len(places)][: len(places)]
         return set_ticklabels(self, labels, *args, minor=minor, **kwargs)
 
     return call
