@@ -36,20 +36,6 @@ def renamed(**words: str) -> Callable[[Any, Say], Any]:
     return make
 
 
-def any_mode(init: Any, say: Say) -> Any:
-    """The constructor of a file that, where no mode is given, may be read and written, and is made if it is not there."""
-
-    @functools.wraps(init)
-    def call(self: Any, name: Any, mode: str | None = None, *args: Any, **kwargs: Any) -> None:
-        if mode is None:
-            say()
-            fixed = isinstance(name, (str, os.PathLike)) and os.path.exists(name) and not os.access(name, os.W_OK)
-            mode = "r" if fixed else "a"
-        init(self, name, mode, *args, **kwargs)
-
-    return call
-
-
 def positional(
     *names: str, first: int = 1, fits: Callable[[tuple[Any, ...]], bool] = bool
 ) -> Callable[[Any, Say], Any]:
@@ -529,10 +515,10 @@ def labels_for_ticks(set_ticklabels: Any, say: Say) -> Any:
     def call(self: Any, labels: Any, *args: Any, minor: bool = False, **kwargs: Any) -> Any:
         from matplotlib.ticker import FixedLocator
 
-        locator = self.get_minor_locator() if minor else self.get_major_locator()
-        if isinstance(locator, FixedLocator) and 0 < len(labels) != len(locator()):
+        locator: Any = self.get_minor_locator() if minor else self.get_major_locator()
+        if isinstance(locator, FixedLocator) and 0 < len(labels) != len(places := locator()):
             say()
-            labels = [*labels, *[""] * len(locator())][: len(locator())]
+            labels = [*labels, *[""] * len(places)][: len(places)]
         return set_ticklabels(self, labels, *args, minor=minor, **kwargs)
 
     return call
