@@ -11,6 +11,8 @@ os.environ["KERAS_BACKEND"] = "jax"
 os.environ["KERAUNOS_HOME"] = str(Path(__file__).parent / ".cache" / "keraunos")
 os.environ["KERAS_HOME"] = str(Path(__file__).parent / ".cache" / "keras")  # a person's keras.json is not read
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Most of a test is compiling, of programs that run once on a few numbers; what tests of whole runs start does without.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 import numpy as np
 import pytest

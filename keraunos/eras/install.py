@@ -11,13 +11,14 @@ from types import ModuleType
 from typing import Any
 
 from keraunos.eras import modules, settings
+from keraunos.eras import shims as offered
 from keraunos.eras.after_import import after_import
 from keraunos.utils import spelling
 
 __all__ = ["install_as_keras", "is_installed", "uninstall_keras"]
 
 
-def install_as_keras(era: int | None = None) -> ModuleType:
+def install_as_keras(era: int | None = None, shims: bool | None = None) -> ModuleType:
     """Let ``import keras``, ``tensorflow.keras`` and ``tf_keras`` mean Keraunos in this program.
 
     Nothing on disk changes. A real Keras that was imported before is set aside
@@ -31,6 +32,8 @@ def install_as_keras(era: int | None = None) -> ModuleType:
         era: Whose defaults, arithmetic and display hold: 1 (Keras 1), 2 (Keras 2) or 3 (Keras 3). If not given,
             the one that was chosen before, else the one that the spelling of the program (the file that runs as
             ``__main__``) tells, in one line. Names of every era are known in any case.
+        shims: Whether NumPy, SciPy, scikit-learn and others offer what programs of the time took from them and they
+            have dropped since, until ``uninstall_keras``. By default they do for eras 1 and 2.
 
     Returns:
         The module ``keras``.
@@ -47,6 +50,8 @@ def install_as_keras(era: int | None = None) -> ModuleType:
         era = spelling.era() if spelling.chosen() or is_installed() else _era_of_the_program()
     _choose(era)
     settings.take()
+    wanted = era < spelling.MODERN if shims is None else shims
+    (offered.install if wanted else offered.remove)()
     if not is_installed():
         _install()
     return importlib.import_module("keras")
@@ -68,6 +73,7 @@ def uninstall_keras() -> None:
     _finder.changed.clear()
     _finder.aside.clear()
     settings.forget()
+    offered.remove()
     _choose(_finder.era)
 
 

@@ -36,6 +36,20 @@ def renamed(**words: str) -> Callable[[Any, Say], Any]:
     return make
 
 
+def any_mode(init: Any, say: Say) -> Any:
+    """The constructor of a file that, where no mode is given, may be read and written, and is made if it is not there."""
+
+    @functools.wraps(init)
+    def call(self: Any, name: Any, mode: str | None = None, *args: Any, **kwargs: Any) -> None:
+        if mode is None:
+            say()
+            fixed = isinstance(name, (str, os.PathLike)) and os.path.exists(name) and not os.access(name, os.W_OK)
+            mode = "r" if fixed else "a"
+        init(self, name, mode, *args, **kwargs)
+
+    return call
+
+
 def positional(
     *names: str, first: int = 1, fits: Callable[[tuple[Any, ...]], bool] = bool
 ) -> Callable[[Any, Say], Any]:

@@ -49,13 +49,10 @@ def run(
     with ExitStack() as after, _notes(quiet):
         if era is not None:
             spelling.note(f"Keras {era} (as chosen)")
-        _install(_told(document) if era is None else era, after)
+        _install(_told(document) if era is None else era, shims, after)
         if library and not (spelling.chosen() and settings.library() == library):
             spelling.note(f"KERAS_BACKEND={library} is ignored: it is for real Keras")
-        if shims:
-            offered.install()
-            after.callback(offered.remove)
-            after.callback(_say_used)
+        after.callback(_say_used)
         shown = None
         if shims or figures:
             shown = figures_to(figures or f"{document.path.stem}-figures")
@@ -74,9 +71,9 @@ def _told(document: Document) -> int:
     return found.era
 
 
-def _install(era: int, after: ExitStack) -> None:
+def _install(era: int, shims: bool, after: ExitStack) -> None:
     before = spelling.era() if is_installed() else None
-    install_as_keras(era)
+    install_as_keras(era, shims)
     after.callback(uninstall_keras if before is None else lambda: install_as_keras(before))
 
 

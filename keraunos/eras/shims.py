@@ -1,4 +1,4 @@
-"""What old scripts need besides Keras: functions that other libraries have dropped, offered while a script runs.
+"""What old scripts need besides Keras: functions that other libraries have dropped, offered while Keraunos is Keras.
 
 One table, one row a fact. A row does nothing where the library still has what it
 offers, and nothing until the library is imported. The first use of each is told once.
@@ -54,11 +54,11 @@ class Shim(NamedTuple):
         """What became of it, and what to write today."""
         library = self.module.partition(".")[0]
         if self.gone == _ABSENT:
-            return f"{library} {_ABSENT}; offered by keraunos run (today: {self.today})"
+            return f"{library} {_ABSENT}; offered by Keraunos (today: {self.today})"
         if not self.gone[0].isdigit():
             return f"{self.label} {self.gone} (today: {self.today})"
         release = f"{_LIBRARIES.get(library, library)} {self.gone}"
-        return f"{self.label} was removed from {release}; offered by keraunos run (today: {self.today})"
+        return f"{self.label} was removed from {release}; offered by Keraunos (today: {self.today})"
 
 
 _ABSENT = "is not installed"

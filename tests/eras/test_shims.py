@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
+from keraunos import install_as_keras, uninstall_keras
 from keraunos.eras import shims
 from keraunos.utils import spelling
 from keraunos.utils.errors import DataError
@@ -585,3 +586,18 @@ def test_a_module_that_is_imported_later_gets_its_rows(tmp_path, monkeypatch):
     again = importlib.import_module("a_module_of_a_test")
     assert seen == [1]
     assert type(again.__loader__) is type(module.__loader__)
+
+
+def test_a_program_that_is_told_its_era_gets_them_until_keras_is_put_back():
+    install_as_keras(era=2)
+    try:
+        assert np.float is float
+        install_as_keras(era=3)
+        assert not hasattr(np, "float")
+        install_as_keras(era=1)
+        assert np.float is float
+        install_as_keras(era=1, shims=False)
+        assert not hasattr(np, "float")
+    finally:
+        uninstall_keras()
+    assert not hasattr(np, "float")

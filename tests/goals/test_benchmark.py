@@ -25,7 +25,7 @@ targets = module("targets")
 
 def run(script, *arguments, **environment):
     command = [sys.executable, str(BENCHMARKS / script), *map(str, arguments)]
-    settings = {**os.environ, "MPLBACKEND": "Agg", **environment}
+    settings = {**os.environ, "MPLBACKEND": "Agg", "XLA_FLAGS": "", **environment}
     return subprocess.run(command, capture_output=True, text=True, env=settings)
 
 

@@ -35,6 +35,7 @@ def run(shared, tmp_path):
         (tmp_path / "matplotlibrc").write_text("savefig.dpi: 20\nfigure.dpi: 20\n")
         environment = {
             **os.environ,
+            "XLA_FLAGS": "",
             "KERAS_HOME": str(home),
             "SCIKIT_LEARN_DATA": str(shared("data/sklearn_data")),
             "MATPLOTLIBRC": str(tmp_path),
