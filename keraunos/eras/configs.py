@@ -202,11 +202,11 @@ def _simple(name: Any, config: dict[str, Any], written: Origin) -> dict[str, Any
         # Kernels are turned when they are read, whichever engine Keras is asked to behave like.
         spelled["flipped"] = written.backend == "theano" and cls.__name__.startswith("ConvLSTM")
     if padding == "same" and "padding" in spelled:
-        spelled["padding"] = "half" if written.backend == "theano" and _is_centred(spelled) else "same"
+        spelled["padding"] = "half" if written.backend == "theano" and is_centred(spelled) else "same"
     return _described(cls.__name__, spelled, "keras.layers")
 
 
-def _is_centred(arguments: Mapping[str, Any]) -> bool:
+def is_centred(arguments: Mapping[str, Any]) -> bool:
     """Whether Theano, which put half of a window before the data, padded otherwise than others do."""
     window, steps = (
         [item for name in names for item in _flat(arguments.get(name))]

@@ -89,6 +89,16 @@ class Setting(NamedTuple):
     instead: Any = None  # the value that it takes the place of; None: of the default
 
 
+class Ignored(NamedTuple):
+    """An argument of which an era took no notice: it did what another one says."""
+
+    owners: str
+    argument: str
+    another: str
+    era: int
+    unless: tuple[str, Any]  # an argument, and its value with which notice was taken
+
+
 class Alias(NamedTuple):
     """A name of a public module: a class or function of another name, ``arguments`` filled in."""
 
@@ -414,6 +424,9 @@ _IMAGES: Mapping[int, Mapping[str, Any]] = {
 }  # fmt: skip
 
 # --- defaults -----------------------------------------------------------------------------
+
+# Keras 1.2.2 gave the recurrent kernels of separate gates W_regularizer (keras/layers/recurrent.py, GRU.build, LSTM.build).
+IGNORED = (Ignored("LSTM GRU", "recurrent_regularizer", "kernel_regularizer", 1, ("implementation", 2)),)
 
 DEFAULTS = (
     Default("Trainer.fit", "epochs", {1: 10}),

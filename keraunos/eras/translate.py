@@ -60,6 +60,7 @@ class _Rows(NamedTuple):
     defaults: tuple[table.Default, ...]
     respellings: tuple[table.Respelling, ...]
     settings: tuple[table.Setting, ...]
+    ignored: tuple[table.Ignored, ...]
 
     @property
     def folded(self) -> set[str]:
@@ -288,6 +289,10 @@ def _fill(label: str, rows: _Rows, known: Collection[str], kwargs: dict[str, Any
             continue
         if kwargs.get(setting.argument) == setting.instead and setting.argument not in given:
             kwargs[setting.argument] = setting.value
+    for ignored in rows.ignored:
+        argument, value = ignored.unless
+        if spelling.era() == ignored.era and ignored.argument in known and kwargs.get(argument) != value:
+            kwargs[ignored.argument] = kwargs.get(ignored.another)
     if label in ("fit", "evaluate", "predict", "fit_generator"):
         _say_applied()
 
@@ -333,6 +338,7 @@ def _rows(owners: tuple[str, ...]) -> _Rows:
         tuple({row.argument: row for row in nearest(table.DEFAULTS)}.values()),
         tuple(filter(mine, table.RESPELLINGS)),
         tuple(filter(mine, table.SETTINGS)),
+        tuple(filter(mine, table.IGNORED)),
     )
 
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from keraunos.core import registry
 from keraunos.core.registry import TABLES
+from keraunos.eras.configs import is_centred
 from keraunos.eras.stored import SLOTS
+from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError
 
 __all__ = ["architecture", "optimizer_state", "training"]
@@ -275,7 +277,12 @@ def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
     if name == "Bidirectional" and "name" in kept["layer"]["config"]:
         inner = kept["layer"]["config"]
         inner["name"] = str(inner["name"]).removeprefix("forward_")
-    if kept.get("padding") in ("half", "full"):
+    if kept.get("padding") == "half" and not is_centred(kept):
+        kept["padding"] = "same"
+    elif kept.get("padding") == "half":
+        # Keras 2 knew no such padding; what reads it back is Keraunos.
+        spelling.note(f"{name} in a file of Keras 2: only Keraunos reads the borders of Theano's padding")
+    elif kept.get("padding") == "full":
         raise ArgumentError(f"{name}: Keras 2 could not pad by {kept['padding']!r}. Save the model as .keras.")
     if config["module"] == "keras.optimizers":
         kept = {key: value for key, value in kept.items() if value is not None or not key.startswith("clip")}

@@ -378,6 +378,8 @@ def _recurrent(value: Any, owner: str, argument: str) -> Any:
 def _copy(layer: Any, direction: str, **changes: Any) -> Any:
     """A layer with the same arguments and fresh weights, named after its direction."""
     config = {**layer.get_config(), "name": f"{direction}_{layer.name.removeprefix(direction + '_')}", **changes}
+    if hasattr(layer, "implementation"):  # which stands in no config of today's
+        config["implementation"] = layer.implementation
     # The user's own cells inside need not be registered to be copied.
     with registry.custom_object_scope({type(part).__name__: type(part) for part in layer._flatten_layers()}):
         return type(layer).from_config(config)

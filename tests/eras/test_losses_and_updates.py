@@ -254,3 +254,10 @@ def test_a_layer_in_place_of_an_activation_is_advised_against():
         get_activation(Dense(2))
     with pytest.raises(ArgumentError, match="expected a activation|expected an activation"):
         get_activation(6)
+
+
+@pytest.mark.parametrize(("effort", "weight"), [("cpu", "W"), ("mem", "W"), ("gpu", "U")])
+def test_keras_1_regularized_the_recurrent_kernels_of_separate_gates_like_the_kernels(effort, weight):
+    with spelling.in_era(1):
+        layer = keraunos.layers.GRU(2, W_regularizer="l1", U_regularizer="l2", consume_less=effort)
+    assert type(layer.recurrent_regularizer).__name__ == {"W": "L1", "U": "L2"}[weight]

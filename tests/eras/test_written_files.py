@@ -306,3 +306,20 @@ def test_every_layer_is_written_for_keras_2_and_read_again(case):
     assert set(entry["config"]) <= {*known, "name", "trainable", "batch_input_shape", "dtype"}
     # A Default of the era is not written, and is there again.
     assert again.layers[1].activity_regularizer_sum
+
+
+@pytest.mark.parametrize(("window", "padding"), [(3, "same"), (2, "half")])
+def test_theanos_padding_is_written_as_the_same_where_it_is(window, padding, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    with in_era(1):
+        model = keraunos.Sequential(
+            [layers.Convolution2D(1, window, window, border_mode="same", input_shape=(4, 4, 1))]
+        )
+        model.save(tmp_path / "model.h5")
+        again = saving.load_model(tmp_path / "model.h5")
+    assert (
+        json.loads(h5py.File(tmp_path / "model.h5").attrs["model_config"])["config"]["layers"][0]["config"]["padding"]
+        == padding
+    )
+    x = np.linspace(-1, 1, 16, dtype="float32").reshape(1, 4, 4, 1)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), again.predict(x, verbose=0))
