@@ -417,7 +417,7 @@ def hard_sigmoid(x: Any) -> Any:
 
 def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     """Elements moved into a range; where its ends are numbers the wrong way round, into the lower one."""
-    if all(isinstance(end, (int, float)) for end in (min_value, max_value)):
+    if builtins.all(isinstance(end, (int, float)) for end in (min_value, max_value)):
         max_value = builtins.max(min_value, max_value)
     return ops.clip(x, min_value, max_value)
 

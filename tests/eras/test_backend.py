@@ -173,3 +173,7 @@ def test_the_name_of_the_library_underneath_is_that_of_the_era():
     assert K.backend() == "jax"
     with spelling.in_era(2):
         assert K.backend() == "tensorflow"
+
+
+def test_a_range_the_wrong_way_round_is_its_lower_end() -> None:
+    np.testing.assert_allclose(K.eval(K.clip(K.variable([-1.0, 0.5, 2.0]), 0.4, -0.3)), [0.4, 0.4, 0.4])
