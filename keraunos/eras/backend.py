@@ -302,9 +302,10 @@ def is_keras_tensor(x: Any) -> bool:
     """Whether a layer, not an operation, made a symbolic tensor."""
     if not is_tensor(x):
         raise ArgumentError(f"is_keras_tensor: a {type(x).__name__} is no tensor; expected a tensor or a Variable.")
-    if spelling.era() == 1 and isinstance(x, SymbolicTensor):
-        return x.node is None or not isinstance(x.node.operation, Operation)
-    return isinstance(x, SymbolicTensor) and x.node is not None and not isinstance(x.node.operation, Operation)
+    if not isinstance(x, SymbolicTensor):
+        return False
+    # A placeholder was one in Keras 1 alone.
+    return spelling.era() == 1 if x.node is None else not isinstance(x.node.operation, Operation)
 
 
 def is_tensor(x: Any) -> bool:

@@ -177,3 +177,9 @@ def test_the_name_of_the_library_underneath_is_that_of_the_era():
 
 def test_a_range_the_wrong_way_round_is_its_lower_end() -> None:
     np.testing.assert_allclose(K.eval(K.clip(K.variable([-1.0, 0.5, 2.0]), 0.4, -0.3)), [0.4, 0.4, 0.4])
+
+
+@pytest.mark.parametrize("era", [1, 2])
+def test_a_placeholder_came_from_a_layer_in_keras_1_alone(era: int) -> None:
+    with spelling.in_era(era):
+        assert K.is_keras_tensor(K.placeholder((None, 3))) is (era == 1)
