@@ -7,7 +7,6 @@ weights and masks, to the scalar that training lowers.
 
 import inspect
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -22,7 +21,7 @@ from keraunos.core.registry import Table
 from keraunos.core.scope import get_mask
 from keraunos.utils import spelling, tree
 from keraunos.utils.config import epsilon, floatx
-from keraunos.utils.errors import ArgumentError, ShapeError, UsageError
+from keraunos.utils.errors import ArgumentError, ShapeError, UsageError, warn
 from keraunos.utils.text import shape_text, snake_case, suggestion
 
 __all__ = [
@@ -1444,11 +1443,10 @@ def _check(kind: str, y_true: Any, y_pred: Any, name: str | None = None, axis: A
     if fault:
         raise ShapeError(f"{name or kind}: y has shape {shape_text(y_true)}, the outputs {shape_text(y_pred)}. {fault}")
     if kind in _ONE_HOT and y_pred and y_pred[axis] == 1:
-        warnings.warn(
+        warn(
             f"{name or kind}: the outputs {shape_text(y_pred)} have one class, so nothing can be learned. "
             "For two classes use loss='binary_crossentropy' and a sigmoid.",
             SyntaxWarning,
-            stacklevel=4,
         )
 
 

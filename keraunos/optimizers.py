@@ -9,7 +9,6 @@ loop calls. :meth:`Optimizer.apply` is the same step on Variables.
 import functools
 import operator
 import re
-import warnings
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, cast
 
@@ -26,7 +25,7 @@ from keraunos.core.stateful import Stateful
 from keraunos.core.variable import Variable
 from keraunos.utils import spelling, tree
 from keraunos.utils.config import epsilon, floatx
-from keraunos.utils.errors import ArgumentError, ModelFileError, UsageError
+from keraunos.utils.errors import ArgumentError, ModelFileError, UsageError, warn
 from keraunos.utils.text import plural, shape_text, snake_case
 
 __all__ = [
@@ -549,7 +548,7 @@ class Optimizer(Stateful):
         missing = [variable.path for variable in variables if variable not in present]
         if missing:
             message = f"{self.name}: no gradient for {', '.join(missing)}. Does the loss depend on them?"
-            warnings.warn(message, stacklevel=2)
+            warn(message)
         everything = {variable: variable.value for variable in self._trainable_variables}
         decayed = {variable for variable in everything if self.decays(variable)}
         parameters, state = self.step(present, everything, self.state(), decayed)
@@ -641,10 +640,9 @@ class Optimizer(Stateful):
     def load_own_variables(self, store: Any) -> None:
         """Read the state back; a store of another length is skipped with a warning."""
         if len(store.keys()) != len(self.variables):
-            warnings.warn(
+            warn(
                 f"{self.name}: the state is not loaded, because {plural(len(store.keys()), 'array')} were saved and "
-                f"the optimizer has {plural(len(self.variables), 'variable')}. Training starts with fresh state.",
-                stacklevel=2,
+                f"the optimizer has {plural(len(self.variables), 'variable')}. Training starts with fresh state."
             )
             return
         self._load([np.asarray(store[str(number)]) for number in range(len(self.variables))], ModelFileError)

@@ -186,3 +186,8 @@ def test_the_old_words_are_found_where_they_stand():
     pattern = re.compile(rf"(?<!\w)({'|'.join(OLD_WORDS)})(?!\w)")
     assert all(map(pattern.fullmatch, ["nb_epoch", "dim_ordering", "image_dim_ordering", "W_regularizer", "lr"]))
     assert not any(map(pattern.fullmatch, ["output_dim", "input_dim", "min_lr", "epochs", "strides", "units"]))
+
+
+def test_a_warning_is_said_in_one_place_which_finds_the_users_line():
+    said = [name_of(path) for path in FILES if re.search(r"warnings\.warn\(|stacklevel", path.read_text("utf-8"))]
+    assert said == ["keraunos.utils.errors"]

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ import numpy as np
 
 from keraunos import ops
 from keraunos.utils import config, get_file
-from keraunos.utils.errors import ArgumentError, DataError
+from keraunos.utils.errors import ArgumentError, DataError, warn
 from keraunos.utils.spelling import spelled
 
 __all__ = ["decode_predictions", "obtain_input_shape", "preprocess_input", "preprocessing"]
@@ -181,7 +180,7 @@ def obtain_input_shape(
     if pretrained and shape[place] != 3:
         raise ArgumentError(f"input_shape is {shape}; ImageNet's weights want 3 channels, in {_format(place)}.")
     if shape[place] not in (1, 3):
-        warnings.warn(f"images have 1 or 3 channels as a rule, not {shape[place]} as in {shape}.", stacklevel=2)
+        warn(f"images have 1 or 3 channels as a rule, not {shape[place]} as in {shape}.")
     sizes = shape[1:] if place == -3 else shape[:-1]
     if any(size is not None and size < min_size for size in sizes):
         raise ArgumentError(f"input_shape is {shape}; the network needs at least {min_size} rows and columns.")

@@ -3,7 +3,6 @@
 import contextlib
 import inspect
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from keraunos import layers
 from keraunos.applications.imagenet_utils import obtain_input_shape
 from keraunos.models import Model
 from keraunos.utils import config, get_file, get_source_inputs
-from keraunos.utils.errors import ArgumentError
+from keraunos.utils.errors import ArgumentError, warn
 from keraunos.utils.spelling import spelled
 
 GOOGLE = "https://storage.googleapis.com/tensorflow/keras-applications/"
@@ -200,10 +199,9 @@ class Network:
         columns = shape[2] if channel_axis() == 1 else shape[1]
         if rows == columns and rows in self.sizes:
             return int(rows)
-        warnings.warn(
+        warn(
             f"there are weights for square images of {', '.join(map(str, self.sizes))} rows, not for {shape}: those "
-            f"for {self.size} are loaded.",
-            stacklevel=6,
+            f"for {self.size} are loaded."
         )
         return self.size
 
@@ -277,7 +275,7 @@ def _channels_last() -> Iterator[None]:
     """Channels last inside of the block, with a word where they are configured otherwise."""
     before = config.image_data_format()
     if before != "channels_last":
-        warnings.warn("this network is only there with channels last: its images have them so.", stacklevel=6)
+        warn("this network is only there with channels last: its images have them so.")
     config.set_image_data_format("channels_last")
     try:
         yield

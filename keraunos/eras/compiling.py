@@ -1,6 +1,5 @@
 """What eras 1 and 2 refused, or warned of, where a model is compiled or trained, and today's library takes or finds later."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from keraunos.core.symbolic import SymbolicTensor
 from keraunos.core.variable import Variable
 from keraunos.eras.data_checks import standardize_class_weights, standardize_weights
 from keraunos.utils import spelling
-from keraunos.utils.errors import ArgumentError, DataError
+from keraunos.utils.errors import ArgumentError, DataError, warn
 
 
 def check_compile(model: Any, objectives: Any, weigh: Any) -> None:
@@ -122,10 +121,9 @@ def warn_of_discrepancy(model: Any) -> None:
     """Say, as Keras 2 did, that layers were frozen or freed since the model was compiled, and that it took no notice."""
     trained = vars(model).get("_trained")
     if spelling.era() == 2 and trained is not None and len(trained) != len(model.trainable_variables):
-        warnings.warn(
+        warn(
             "Discrepancy between trainable weights and collected trainable weights, did you set `model.trainable` "
-            "without calling `model.compile` after ?",
-            stacklevel=4,
+            "without calling `model.compile` after ?"
         )
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from keraunos.eras.translate import Samples
 from keraunos.layers.layer import Layer
 from keraunos.training.data.streams import is_indexed, is_stream
 from keraunos.utils import tree
-from keraunos.utils.errors import ArgumentError
+from keraunos.utils.errors import ArgumentError, warn
 from keraunos.utils.spelling import chosen, era, note, spelled
 
 __all__ = [
@@ -39,10 +38,9 @@ def get_activation(identifier: Any) -> Any:
     'linear'
     """
     if isinstance(identifier, Layer):
-        warnings.warn(
+        warn(
             f"Do not pass a layer ({identifier.name}) as the activation of another layer. Put it behind that layer, as "
-            "a layer of its own.",
-            stacklevel=2,
+            "a layer of its own."
         )
     return activations.get(identifier)
 
@@ -140,10 +138,9 @@ def _check_generator(
             f"{argument}, the number of batches to take from the generator."
         )
     if era() == 2 and use_multiprocessing and workers > 1:
-        warnings.warn(
+        warn(
             "Using a generator with `use_multiprocessing=True` and multiple workers may duplicate your data, so it is read "
-            "in one thread here. Please consider using the `keras.utils.Sequence` class.",
-            stacklevel=4,
+            "in one thread here. Please consider using the `keras.utils.Sequence` class."
         )
 
 

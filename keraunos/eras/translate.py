@@ -3,7 +3,6 @@
 import functools
 import importlib
 import numbers
-import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from keraunos.core.registry import TABLES
 from keraunos.eras import settings, table
 from keraunos.utils import spelling, tree
 from keraunos.utils.config import image_data_format
-from keraunos.utils.errors import ArgumentError, UnknownNameError
+from keraunos.utils.errors import ArgumentError, UnknownNameError, warn
 from keraunos.utils.text import snake_case
 
 __all__ = [
@@ -96,7 +95,7 @@ def arguments(
             row = rows.renames[old]
             value = _value(label, row, kwargs.pop(old), kwargs)
             if row.warning and spelling.era() == 2:
-                warnings.warn(row.warning, stacklevel=4)
+                warn(row.warning)
             for new in row.new.split():
                 _enter(label, old, new, value, kwargs, given, said)
             if not row.quiet:

@@ -1,6 +1,5 @@
 """Intersection over union, for segmentation: from a confusion matrix over the epoch."""
 
-import warnings
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from keraunos.core.fields import Field, PositiveInt, Real
 from keraunos.metrics.base import Metric, table
 from keraunos.metrics.of_losses import Label
 from keraunos.utils.config import epsilon
-from keraunos.utils.errors import ArgumentError, ShapeError
+from keraunos.utils.errors import ArgumentError, ShapeError, warn
 from keraunos.utils.text import shape_text
 
 Ids = Annotated[Any, Field(lambda value: [int(number) for number in value])]
@@ -86,10 +85,9 @@ class _IoUBase(Metric):
         if "int" in self.dtype and isinstance(sample_weight, (list, np.ndarray)):
             given = np.asarray(sample_weight)
             if given.dtype.kind == "f" and not np.array_equal(given, np.floor(given)):
-                warnings.warn(
+                warn(
                     f"{self.name}: sample_weight has fractions, which the dtype {self.dtype!r} cuts off. "
-                    "Make the metric with dtype='float32'.",
-                    stacklevel=4,
+                    "Make the metric with dtype='float32'."
                 )
         weight = K.cast(K.array(sample_weight), self.dtype)
         own = K.shape(weight)

@@ -5,7 +5,6 @@ of its own shape, and nothing is read or assigned unless the whole plan stands.
 """
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from itertools import count, takewhile
 from typing import Any
@@ -17,7 +16,7 @@ from keraunos.core.stateful import Stateful
 from keraunos.core.variable import Variable
 from keraunos.saving.hdf5 import Dataset, Folder, Group
 from keraunos.utils import spelling
-from keraunos.utils.errors import ModelFileError
+from keraunos.utils.errors import ModelFileError, warn
 from keraunos.utils.text import plural, snake_case
 
 MAX_ATTRIBUTE = 64_512  # Bytes of an attribute in HDF5's object header; longer lists are cut into numbered parts.
@@ -72,10 +71,9 @@ def plan_state(model: Any, root: Group, name: str, *, skip_mismatch: bool = Fals
         elif not _is(item, "optimizers"):
             problems.append(f"{_count_problem(item, variables, stored)} (at {folder})")
         elif stored and item.built:
-            warnings.warn(
+            warn(
                 f"{name}: the optimizer {item.name!r} has {len(variables)} Variables and the file {stored} for it, so "
-                "its state was not loaded; training goes on with a fresh optimizer.",
-                stacklevel=4,
+                "its state was not loaded; training goes on with a fresh optimizer."
             )
     for place in sorted({dataset.name.rpartition("/")[0] for dataset in root.datasets()} - known):
         # Optimizers are compiled, not built, and early releases of Keras 3 saved the state of seeds.
@@ -173,9 +171,8 @@ def _settle(problems: list[str], name: str, skip_mismatch: bool) -> None:
         return
     more = f" There are {len(problems) - 1} more such places." if len(problems) > 1 else ""
     if skip_mismatch:
-        warnings.warn(
-            f"{name}: Skipping loading of some weights due to mismatch here: {problems[0]}; it was left as it is.{more}",
-            stacklevel=5,
+        warn(
+            f"{name}: Skipping loading of some weights due to mismatch here: {problems[0]}; it was left as it is.{more}"
         )
         return
     raise ModelFileError(

@@ -6,7 +6,6 @@ writes for paths that end in ``.h5``.
 """
 
 import json
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from keraunos.saving.layouts import (
     text_lists,
 )
 from keraunos.utils import spelling
-from keraunos.utils.errors import ModelFileError
+from keraunos.utils.errors import ModelFileError, warn
 
 FORMAT = "3.15.1"
 
@@ -114,10 +113,9 @@ def plan_whole(model: Any, root: Group, name: str, written: Any) -> Plan:
         layers = stored_layers(model, weights, name, own_names=True)
         state = spelling.provider().files().todays_state(model, layers, arrays, written)
     if state is None:
-        warnings.warn(
+        warn(
             f"{name}: the state of the optimizer {optimizer.name!r} does not fit, so it was not loaded; training goes "
-            "on with a fresh optimizer.",
-            stacklevel=4,
+            "on with a fresh optimizer."
         )
     return [*plan, *(state or [])]
 

@@ -7,7 +7,6 @@ finished call.
 """
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,7 +27,7 @@ from keraunos.training.objectives import Objectives
 from keraunos.training.one_batch import OneBatch, Ready, capacity_of, filled
 from keraunos.training.running import Running
 from keraunos.utils import spelling, tree
-from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError
+from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError, warn
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import plural
 
@@ -746,8 +745,7 @@ def _warn_of_lonely_softmax(model: Any, outputs: Any) -> None:
     for layer in model._flatten_layers():
         name = getattr(getattr(layer, "activation", None), "__name__", "")
         if name == "softmax" and getattr(layer, "units", None) == 1:
-            warnings.warn(
+            warn(
                 f"{layer.name}: a softmax over one unit is always 1, so nothing can be learned. Use "
-                "activation='sigmoid' with loss='binary_crossentropy', or one unit for each class.",
-                stacklevel=4,
+                "activation='sigmoid' with loss='binary_crossentropy', or one unit for each class."
             )

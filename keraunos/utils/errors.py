@@ -17,6 +17,9 @@
 Every message says what was given, what was expected and what to do.
 """
 
+import sys
+import warnings
+
 
 class KeraunosError(Exception):
     """Base of every error that Keraunos raises on purpose."""
@@ -60,3 +63,15 @@ class NotCompiledError(UsageError):
 
 class ScopeError(UsageError):
     """A trace reads or writes a Variable that it must not."""
+
+
+# Whose frames stand between a user's line and ours where a warning is said inside of a trace or a thread.
+_BETWEEN = frozenset({"keraunos", "jax", "jaxlib", "contextlib", "functools", "threading", "concurrent"})
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Say a warning of the user's own line that led here, wherever in the library it is noticed."""
+    level, frame = 1, sys._getframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _BETWEEN:
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    warnings.warn(message, category, stacklevel=level)

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import warnings
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from keraunos.preprocessing.image.files import FORMATS, MODES, array_to_img, img_to_array, layout, load_img
 from keraunos.utils import config
-from keraunos.utils.errors import ArgumentError, ShapeError, UsageError
+from keraunos.utils.errors import ArgumentError, ShapeError, UsageError, warn
 from keraunos.utils.sequence import PyDataset
 from keraunos.utils.spelling import adopting, spelled
 from keraunos.utils.text import shape_text, suggestion
@@ -334,7 +333,7 @@ def _pictures(directory: str, follow_links: bool) -> list[str]:
     for root, _, names in sorted(os.walk(directory, followlinks=follow_links), key=lambda found: found[0]):
         for name in sorted(names):
             if name.lower().endswith(".tiff"):
-                warnings.warn("pictures of several bands in '.tiff' files come out distorted.", stacklevel=3)
+                warn("pictures of several bands in '.tiff' files come out distorted.")
             if name.lower().endswith(tuple(f".{ending}" for ending in FORMATS)):
                 paths.append(os.path.join(root, name))
     return paths
@@ -527,10 +526,9 @@ class DataFrameIterator(_Files):
             return table
         is_there = [os.path.isfile(os.path.join(self.directory or "", name)) for name in table[x_col]]
         if not all(is_there):
-            warnings.warn(
+            warn(
                 f"Found {len(is_there) - sum(is_there)} invalid image filename(s) in x_col={x_col!r}. "
-                "These filename(s) will be ignored.",
-                stacklevel=4,
+                "These filename(s) will be ignored."
             )
         return table[is_there]
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import warnings
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keraunos.utils import config
-from keraunos.utils.errors import ArgumentError, ShapeError
+from keraunos.utils.errors import ArgumentError, ShapeError, warn
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import shape_text, suggestion
 
@@ -119,7 +118,7 @@ def save_img(
     """
     image = array_to_img(x, data_format=data_format, scale=scale, from_zero=from_zero)
     if image.mode == "RGBA" and file_format in ("jpg", "jpeg"):
-        warnings.warn("The JPG format does not support RGBA images, converting to RGB.", stacklevel=2)
+        warn("The JPG format does not support RGBA images, converting to RGB.")
         image = image.convert("RGB")
     image.save(path, format="jpeg" if file_format == "jpg" else file_format, **kwargs)
 

@@ -1,6 +1,5 @@
 """Random changes of images while a network learns from them, and scaling by the statistics of a training set."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from keraunos.preprocessing.image.transforms import (
     flip_axis,
 )
 from keraunos.utils import config
-from keraunos.utils.errors import ArgumentError, ShapeError
+from keraunos.utils.errors import ArgumentError, ShapeError, warn
 from keraunos.utils.spelling import adopting, spelled
 from keraunos.utils.text import shape_text
 
@@ -132,9 +131,7 @@ class ImageDataGenerator:
         """Set a flag that another one overrides, and say so."""
         if getattr(self, flag) and getattr(self, other) is not wanted:
             setattr(self, other, wanted)
-            warnings.warn(
-                f"This ImageDataGenerator specifies `{flag}`, which overrides setting of `{other}`.", stacklevel=4
-            )
+            warn(f"This ImageDataGenerator specifies `{flag}`, which overrides setting of `{other}`.")
 
     @property
     def _first(self) -> bool:
@@ -298,10 +295,9 @@ class ImageDataGenerator:
 
     def _is_fitted(self, what: str, value: Any) -> bool:
         if value is None:
-            warnings.warn(
+            warn(
                 f"This ImageDataGenerator specifies `{what}`, but it hasn't been fit on any training data. "
-                "Fit it first by calling `.fit(numpy_data)`.",
-                stacklevel=3,
+                "Fit it first by calling `.fit(numpy_data)`."
             )
         return value is not None
 
@@ -418,7 +414,7 @@ class ImageDataGenerator:
         )
         if not self.how.any_channels:
             raise ShapeError(said)
-        warnings.warn(said, stacklevel=3)
+        warn(said)
 
 
 def _range(zoom: Any) -> list[float]:

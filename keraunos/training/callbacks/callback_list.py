@@ -3,14 +3,13 @@
 import contextlib
 import difflib
 import inspect
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from keraunos.training.callbacks.base import BATCH_HOOKS, HOOKS, Callback, overrides
 from keraunos.training.callbacks.report import History, ProgbarLogger
 from keraunos.utils import spelling, tree
-from keraunos.utils.errors import ArgumentError
+from keraunos.utils.errors import ArgumentError, warn
 from keraunos.utils.spelling import Logs
 
 
@@ -189,5 +188,5 @@ def _checked(callback: Any) -> Any:
             if near:
                 kind = type(callback).__name__
                 message = f"{kind}.{name} is no hook of a callback and is never called. Did you mean {near[0]!r}?"
-                warnings.warn(message, stacklevel=4)
+                warn(message)
     return callback

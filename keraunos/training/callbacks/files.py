@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import operator
 import os
-import warnings
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ from keraunos.training.callbacks.base import Callback, on_demand
 from keraunos.training.callbacks.monitor import MonitorCallback
 from keraunos.training.callbacks.state_file import read_state, write_state
 from keraunos.utils import spelling, tree
-from keraunos.utils.errors import ArgumentError, ModelFileError
+from keraunos.utils.errors import ArgumentError, ModelFileError, warn
 from keraunos.utils.progress import write
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import suggestion
@@ -145,7 +144,7 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
             return True
         if np.ndim(current) > 0:
             message = f"Can save best model only when `monitor` is a scalar value. Received: {current}. Saving anyway."
-            warnings.warn(message, stacklevel=5)
+            warn(message)
             return True
         better = self.improves(current, self.best)
         unknown = "None" if not spelling.chosen() else "-inf" if self.monitor_op is operator.gt else "inf"
@@ -254,7 +253,7 @@ class BackupAndRestore(_EveryFewBatches):
             except ModelFileError as error:
                 if path == self._previous or not self._previous.exists():
                     raise
-                warnings.warn(f"BackupAndRestore: {error} Going on from the backup before.", stacklevel=4)
+                warn(f"BackupAndRestore: {error} Going on from the backup before.")
         return None
 
     def _state(self) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 import math
 import operator
-import warnings
 from collections.abc import Callable as Function
 from collections.abc import Mapping
 from typing import Any
 
 from keraunos.training.callbacks.base import Callback
 from keraunos.utils import spelling
-from keraunos.utils.errors import ArgumentError
+from keraunos.utils.errors import ArgumentError, warn
 from keraunos.utils.spelling import Logs, spelled
 from keraunos.utils.text import suggestion
 
@@ -41,7 +40,7 @@ class MonitorCallback(Callback):
             message = (
                 f"{name} mode {mode!r} is unknown, fallback to auto mode.{suggestion(mode, ('auto', 'min', 'max'))}"
             )
-            warnings.warn(message, stacklevel=3)
+            warn(message)
             mode = "auto"
         if isinstance(min_delta, (str, bool)) or not math.isfinite(min_delta):
             raise ArgumentError(f"{name}: min_delta is {min_delta!r}; expected a number.")
@@ -74,7 +73,7 @@ class MonitorCallback(Callback):
                 hint = " Pass validation_data or validation_split to fit."
             elif not hint.startswith(" Did you mean"):
                 hint = ""
-            warnings.warn(f"{sentence} Available metrics are: {','.join(available)}.{hint}", stacklevel=4)
+            warn(f"{sentence} Available metrics are: {','.join(available)}.{hint}")
         return value
 
     def _direction(self) -> str:

@@ -3,14 +3,13 @@
 import csv
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from typing import IO, Any
 
 import numpy as np
 
 from keraunos.training.callbacks.base import Callback, on_demand
-from keraunos.utils.errors import ArgumentError, UsageError
+from keraunos.utils.errors import ArgumentError, UsageError, warn
 from keraunos.utils.progress import new_display
 from keraunos.utils.spelling import Logs, spelled
 
@@ -205,7 +204,7 @@ class RemoteMonitor(Callback):
         try:
             requests.post(self.root + self.path, headers=self.headers, **body)
         except requests.exceptions.RequestException:
-            warnings.warn(f"Could not reach RemoteMonitor root server at {self.root}", stacklevel=2)
+            warn(f"Could not reach RemoteMonitor root server at {self.root}")
 
 
 def _cell(value: Any) -> Any:

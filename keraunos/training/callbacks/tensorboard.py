@@ -4,14 +4,13 @@ import contextlib
 import os
 import sys
 import time
-import warnings
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from keraunos.training.callbacks.base import Callback, on_demand
-from keraunos.utils.errors import ArgumentError, UsageError
+from keraunos.utils.errors import ArgumentError, UsageError, warn
 from keraunos.utils.spelling import spelled
 
 _BUCKETS = 30
@@ -158,9 +157,7 @@ class TensorBoard(Callback):
             text = self.model.to_json()
         except Exception as error:
             # A picture of the architecture is not worth a run.
-            warnings.warn(
-                f"TensorBoard: the model cannot be written as JSON, so no graph is shown: {error}", stacklevel=4
-            )
+            warn(f"TensorBoard: the model cannot be written as JSON, so no graph is shown: {error}")
             return
         self._add("train", "keras", np.array(text.encode(), dtype=object), 0, "graph_keras_model")
 

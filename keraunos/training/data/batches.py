@@ -1,6 +1,5 @@
 """What the trainer consumes: an epoch as a few blocks of rows, and the laws of their order."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keraunos.utils.errors import warn
 from keraunos.utils.text import plural
 
 # A number, or a function that says it when an order is drawn: a restored run takes over the seed of the old one.
@@ -108,8 +108,7 @@ def portion(epoch: int, steps: int | None, available: int) -> tuple[int, int, in
 def warn_if_short(seen: int, steps: int | None) -> None:
     """Warn when an epoch had fewer steps than were asked for."""
     if steps is not None and seen < steps:
-        warnings.warn(
+        warn(
             f"the data ran out after {seen} of {plural(steps, 'step')}, so this epoch ends early. Give fewer steps, "
-            "or a data set or generator that yields enough batches for all epochs.",
-            stacklevel=3,
+            "or a data set or generator that yields enough batches for all epochs."
         )

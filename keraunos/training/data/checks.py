@@ -1,6 +1,5 @@
 """Checks of data before anything is touched, each with a sentence that says what to do."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from keraunos.training.data.convert import Rows, holds_arrays, is_array
 from keraunos.utils import tree
-from keraunos.utils.errors import DataError
+from keraunos.utils.errors import DataError, warn
 from keraunos.utils.text import plural
 
 
@@ -93,10 +92,9 @@ def check_finite(x: Any, y: Any) -> None:
                     if not np.isfinite(array.sum()):  # one cheap pass; the exact search only where it pays
                         found += _not_finite(array, name)
     if found:
-        warnings.warn(
+        warn(
             f"{'; '.join(found)}. The loss becomes NaN with them. "
-            "Drop or fill these values, for example with np.nan_to_num(x).",
-            stacklevel=4,
+            "Drop or fill these values, for example with np.nan_to_num(x)."
         )
 
 
