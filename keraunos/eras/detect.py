@@ -2,16 +2,21 @@
 
 The marks are the rows of ``table`` and ``modules``, and the few below of what a
 later era brought. A mark of era 1 beside one of a later era means era 2, which
-accepted both spellings.
+accepted both spellings. What only today's Keras has, imported, outweighs them
+all: the program never ran before. Attributes are the weakest marks, since
+anything may have them: they say something where nothing speaks for today, and
+nothing where the program gives them itself.
 """
 
 import ast
 import functools
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from keraunos.eras import magics, modules, table
+from keraunos.eras.beside import modules_beside
 from keraunos.eras.documents import Block
 from keraunos.utils.spelling import owners_of
 
@@ -25,7 +30,8 @@ class Mark(NamedTuple):
         last: The last era that had it.
         place: Where it stands, such as ``"line 7"``.
         kind: ``"key"`` for an entry of logs, ``"soft"`` for what the end of era 2 had as well, ``"shape"`` for a call
-            that may mean something else in a later era, and ``""``.
+            that may mean something else in a later era, ``"attribute"`` for what is asked of an object of which it is
+            not known what it is, and ``""``.
     """
 
     word: str
@@ -33,6 +39,11 @@ class Mark(NamedTuple):
     last: int
     place: str = ""
     kind: str = ""
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it is the name of something in Keras, imported or written out."""
+        return not self.kind and self.word.startswith("keras.")
 
 
 class Detected(NamedTuple):
@@ -51,11 +62,12 @@ class Detected(NamedTuple):
         return f"Keras {self.era} ({', '.join(words) or 'no mark of an earlier one'})"
 
 
-def detect(source: str | Iterable[Block]) -> Detected:
-    """The era of a program, and the marks of eras found in it.
+def detect(source: str | Iterable[Block], folder: str | Path | None = None) -> Detected:
+    """The era of a program, and the marks of eras found in it and in the modules beside it that it imports.
 
     Args:
         source: Python code, or the blocks of a document. What is no Python holds no marks.
+        folder: Where the program lies, and modules of its own; none are read if not given.
 
     >>> detect("model.fit(x, y, nb_epoch=5)").text
     'Keras 1 (nb_epoch line 1)'
@@ -64,14 +76,24 @@ def detect(source: str | Iterable[Block]) -> Detected:
     """
     blocks = [Block(source, 1, "script")] if isinstance(source, str) else list(source)
     trees = [(block, tree) for block in blocks if (tree := _tree(block)) is not None]
+    marks = _marks_of(trees)
+    if folder is not None:
+        for block, tree in modules_beside([tree for _, tree in trees], Path(folder)):
+            marks += _marks_of([(block, tree)])
+    return Detected(_era(marks), tuple(marks))
+
+
+def _marks_of(trees: list[tuple[Block, ast.Module]]) -> list[Mark]:
+    """The marks of blocks of one namespace, in order."""
     names = _Names(tree for _, tree in trees)
-    marks = [
+    return [
         mark._replace(place=mark.place or _place(block, node))
         for block, tree in trees
+        for without in (_left_to_others(tree, names),)
         for node in _in_order(tree)
+        if id(node) not in without
         for mark in _marks(node, names)
     ]
-    return Detected(_era(marks), tuple(marks))
 
 
 # --- marks that no row of the table implies -----------------------------------------------
@@ -115,10 +137,19 @@ _KEYWORDS = {
 }
 # Today's names that era 1 had too, where the table's row is about another name for them.
 _ALWAYS = {"dtype", "x"}
-# Methods, but for those that other libraries have as well.
+# Methods and attributes, but for those that other libraries, or today's models, have as well.
+_COMMON = "lr predict_proba model input_shape output_shape train_function test_function predict_function"
 _METHODS = {
     "compute_output_shape": (2, 3),
-    **{row.old: (1, row.last) for row in table.METHODS if row.old not in ("lr", "predict_proba")},
+    **{row.old: (1, row.last) for row in table.METHODS if row.old not in _COMMON.split()},
+}
+# Attributes whose names are words or letters of everybody's, and what must be said of an object for them to count.
+_RECEIVERS = {
+    "lr": "opt",
+    "nb_words": "tok",
+    "reset_states": r"model|net|rnn|lstm|gru|layer",
+    "updates": r"model|layer|bn|norm",
+    **dict.fromkeys("W b layer alphas running_mean running_std input_mask output_mask".split(), "layer"),
 }
 # Methods that programs define in layers of their own.
 _DEFINED = ("compute_output_shape", "get_output_shape_for")
@@ -135,6 +166,10 @@ _CUSTOMARY = {"keras": "keras", "K": "keras.backend", "tf": "tensorflow"}
 
 def _era(marks: Iterable[Mark]) -> int:
     marks = list(marks)
+    if any(mark.first == 3 and mark.is_path for mark in marks):
+        return 3
+    if any(mark.first == 3 and mark.kind in ("", "soft") for mark in marks):
+        marks = [mark for mark in marks if mark.kind != "attribute"]
     later = [mark for mark in marks if mark.first > 1 and mark.kind not in ("soft", "key")]
     if any(mark.last == 1 and (mark.kind != "shape" or not later) for mark in marks):
         return 2 if later else 1
@@ -167,7 +202,13 @@ class _Names:
     def __init__(self, trees: Iterable[ast.Module]) -> None:
         self.imported = dict(_CUSTOMARY)
         self.own: set[str] = set()
+        self.given: set[str] = set()  # attributes that objects of the program's own classes have
+        self.keys: set[str] = set()  # entries of logs that the program names itself
         for node in (node for tree in trees for node in ast.walk(tree)):
+            if isinstance(node, ast.ClassDef):
+                self.given |= _given_in(node)
+            elif isinstance(node, ast.keyword) and node.arg == "name" and isinstance(node.value, ast.Constant):
+                self.keys.add(str(node.value.value))
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
@@ -222,7 +263,57 @@ def _in_order(tree: ast.Module) -> list[ast.AST]:
 
 def _place(block: Block, node: ast.AST) -> str:
     line: int = getattr(node, "lineno", 1)
-    return block.place if block.kind == "cell" else f"line {block.line + line - 1}"
+    where = f"{Path(block.file).name} " if block.kind == "module" else ""
+    return block.place if block.kind == "cell" else f"{where}line {block.line + line - 1}"
+
+
+def _given_in(own: ast.ClassDef) -> set[str]:
+    """Names of what the objects of a class have by its own text, but for what Keras calls."""
+    found: set[str] = set()
+    for node in ast.walk(own):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
+            found.add(node.attr)
+        elif isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node in own.body:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return found - set(_DEFINED)
+
+
+def _left_to_others(tree: ast.Module, names: _Names) -> set[int]:
+    """Nodes, by their ids, that a program runs on some releases only, while others get what no old mark stands in.
+
+    They are the branches of ``try: ... except ImportError: ...`` and of an ``if`` about a version.
+    """
+    left: set[int] = set()
+    for node in ast.walk(tree):
+        branches: list[list[ast.stmt]] = []
+        if isinstance(node, ast.Try):
+            branches = [node.body, *(handler.body for handler in node.handlers if _falls_back(handler))]
+        elif isinstance(node, ast.If) and "version" in ast.unparse(node.test).lower():
+            branches = [node.body, node.orelse]
+        if len(branches) < 2:
+            continue
+        nodes = [[inner for statement in branch for inner in ast.walk(statement)] for branch in branches]
+        if any(all(mark.last == 3 for inner in branch for mark in _marks(inner, names)) for branch in nodes):
+            left |= {id(inner) for branch in nodes for inner in branch}
+    return left
+
+
+def _falls_back(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler does in another way what a release could not do."""
+    caught = ast.unparse(handler.type) if handler.type is not None else ""
+    imports = any(isinstance(node, (ast.Import, ast.ImportFrom)) for node in handler.body)
+    return imports or (re.search("TypeError|AttributeError", caught) is not None and not _only_tells(handler))
+
+
+def _only_tells(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler prints, raises or passes, and no more."""
+    return all(
+        isinstance(node, (ast.Pass, ast.Raise)) or (isinstance(node, ast.Expr) and "print" in ast.unparse(node))
+        for node in handler.body
+    )
 
 
 def _marks(node: ast.AST, names: _Names) -> Iterator[Mark]:
@@ -246,7 +337,7 @@ def _marks(node: ast.AST, names: _Names) -> Iterator[Mark]:
         if node.name in _DEFINED:
             yield Mark(node.name, *_METHODS[node.name])
     elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Constant):
-        yield from _of_key(node.slice.value)
+        yield from _of_key(node.slice.value, names)
         if node.slice.value in _PARAMS:
             yield Mark(str(node.slice.value), *_PARAMS[str(node.slice.value)])
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _FILE_BY_ACC.search(node.value):
@@ -278,10 +369,19 @@ def _of_attribute(node: ast.Attribute, names: _Names) -> Iterator[Mark]:
     path = names.path(node)
     if path is not None:
         yield from _of_path(path, inner=_is_written_out(node, names))
-    elif node.attr in _METHODS:
-        yield Mark(node.attr, *_METHODS[node.attr])
-    elif node.attr == "lr" and "opt" in ast.unparse(node.value).rpartition(".")[2].lower():
-        yield Mark("lr", 1, 2)
+    elif (
+        (node.attr in _METHODS or node.attr == "lr")
+        and node.attr not in names.given
+        and re.search(_RECEIVERS.get(node.attr, ""), _said_of(node.value))
+    ):
+        yield Mark(node.attr, *_METHODS.get(node.attr, (1, 2)), kind="attribute")
+
+
+def _said_of(node: ast.expr) -> str:
+    """The last name in an expression, in small letters: ``"layers"`` of ``model.layers[0]``."""
+    while isinstance(node, (ast.Subscript, ast.Call)):
+        node = node.value if isinstance(node, ast.Subscript) else node.func
+    return ast.unparse(node).rpartition(".")[2].lower()
 
 
 def _is_written_out(node: ast.Attribute, names: _Names) -> bool:
@@ -302,12 +402,12 @@ def _of_call(node: ast.Call, names: _Names) -> Iterator[Mark]:
             if last < 3:
                 yield Mark(name, first, last)
     if name == "get" and on_something and node.args and isinstance(node.args[0], ast.Constant):
-        yield from _of_key(node.args[0].value)
+        yield from _of_key(node.args[0].value, names)
     yield from _of_shape(name, node)
     owners = _owners(name)
     for keyword in node.keywords:
         if keyword.arg == "monitor" and isinstance(keyword.value, ast.Constant):
-            yield from _of_key(keyword.value.value, anywhere=True)
+            yield from _of_key(keyword.value.value, names, anywhere=True)
         for owner in owners:
             mark = _keywords().get((owner, keyword.arg or ""))
             if mark is not None:
@@ -315,9 +415,9 @@ def _of_call(node: ast.Call, names: _Names) -> Iterator[Mark]:
                 break
 
 
-def _of_key(key: object, anywhere: bool = False) -> Iterator[Mark]:
+def _of_key(key: object, names: _Names, anywhere: bool = False) -> Iterator[Mark]:
     """Mark of an entry of logs that a program reads."""
-    if not isinstance(key, str):
+    if not isinstance(key, str) or key.removeprefix("val_") in names.keys:
         return
     base = key.rpartition("_")[2] if anywhere else key.removeprefix("val_")
     if base == "acc":

@@ -95,7 +95,7 @@ def _era_of_the_program() -> int:
     file = str(getattr(sys.modules.get("__main__"), "__file__", None) or "")
     if not file.endswith(".py") or not Path(file).is_file():
         return spelling.MODERN
-    found = detect(Path(file).read_text(encoding="utf-8", errors="replace"))
+    found = detect(Path(file).read_text(encoding="utf-8", errors="replace"), Path(file).parent)
     if found.era != spelling.MODERN:
         spelling.note(found.text)
     return found.era

@@ -1,5 +1,6 @@
 """``%load_ext keraunos``: in a notebook, ``import keras`` means Keraunos, and cells tell which era they are of."""
 
+from pathlib import Path
 from typing import Any
 
 from keraunos.eras.detect import detect
@@ -50,7 +51,7 @@ class _Watch:
     def __call__(self, info: Any) -> None:
         number = self._ipython.execution_count
         self._cells.append(Block(info.raw_cell or "", 1, "cell", f"notebook, cell {number}"))
-        found = detect(self._cells)
+        found = detect(self._cells, Path.cwd())
         if found.era != spelling.era():
             spelling.note(found.text)
             install_as_keras(found.era)

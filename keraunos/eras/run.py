@@ -66,7 +66,7 @@ def run(
 
 def _told(document: Document) -> int:
     """The era that the document's spelling tells, said in one line."""
-    found = detect(document.blocks)
+    found = detect(document.blocks, document.path.parent)
     spelling.note(found.text)
     return found.era
 

@@ -90,6 +90,46 @@ def test_the_posts_are_of_their_eras(shared, post, era, words):
         ("from keras import backend as K\nK.clear_session()", 3),
         ("from keras.preprocessing.image import load_img", 3),
         ("model.compile('sgd', 'mse', jit_compile=True)", 3),
+        # What only today's Keras has, imported or written out, decides over arguments and attributes.
+        ("from keras import ops\nDense(3, init='uniform')", 3),
+        ("import keras\nkeras.ops.mean(x)\nmodel.fit(x, y, nb_epoch=2)", 3),
+        ("from keras import ops\nprint(model.layers[0].W)", 3),
+        ("import keras\nkeras.saving.load_model('a.keras').layers[0].get_output_at(0)", 3),
+        ("Adam(learning_rate=0.1)\nprint(model.layers[0].W)", 3),
+        # Attributes of the program's own, and those that anything may have.
+        (
+            "class Mine(Layer):\n    def build(self, s): self.W, self.b = s, 0\n    def call(self, x): return x @ self.W",
+            3,
+        ),
+        (
+            "class Mine(Layer):\n    def __init__(self): self.layer = Dense(3)\n    def call(self, x): return self.layer(x)",
+            3,
+        ),
+        ("class Task:\n    updates: int = 0\n    def run(self): return self.updates", 3),
+        ("class Watch(Callback):\n    def on_epoch_end(self, epoch, logs): self.model.stop_training = True", 3),
+        ("import torch\nprint(linear.W, linear.b, linear.updates)", 3),
+        ("print(args.alphas, data.W)", 3),
+        ("print(model.input_shape, model.output_shape)", 3),
+        ("for layer in model.layers: print(layer.W)", 1),
+        ("print(model.layers[0].b)", 1),
+        ("print(model.get_layer('a').W)", 1),
+        ("print(model.layers[0].W)\nmodel.fit(x, y, epochs=2)", 2),
+        ("print(layer.get_output_at(0))", 2),
+        ("tokenizer.nb_words", 1),
+        ("model.reset_states()", 2),
+        # Entries of logs that the program names itself.
+        ("model.compile('sgd', 'mse', metrics=[BinaryAccuracy(name='acc')])\nprint(history.history['val_acc'])", 3),
+        # What stands there for other releases.
+        (
+            "try:\n    from keras.layers.merge import concatenate\nexcept ImportError:\n    from keras.layers import concatenate",
+            3,
+        ),
+        ("try:\n    from keras import ops\nexcept ImportError:\n    from keras import backend as ops", 3),
+        ("try:\n    from keras.utils import np_utils\nexcept ImportError:\n    print('no Keras')", 2),
+        ("try:\n    from keras.layers import Merge\nexcept ImportError:\n    from keras.legacy.layers import Merge", 1),
+        ("try:\n    m.fit(x, y, nb_epoch=1)\nexcept TypeError:\n    m.fit(x, y, epochs=1)", 3),
+        ("if keras.__version__ < '2':\n    m.fit(x, y, nb_epoch=1)\nelse:\n    m.fit(x, y, epochs=1)", 3),
+        ("if keras.__version__ < '2':\n    print('old')\nm.fit(x, y, nb_epoch=1)", 1),
         # What is not Keras'.
         ("import torch\ntorch.optim.Adam(model.parameters(), lr=0.1)", 3),
         ("from torch.optim import Adam\nAdam(model.parameters(), lr=0.1)", 3),
@@ -153,3 +193,47 @@ def test_places_are_those_of_the_document():
 def test_what_one_block_imports_the_next_block_means():
     blocks = [Block("from torch.optim import Adam", 1, "fenced"), Block("Adam(lr=1)", 3, "fenced")]
     assert detect(blocks).marks == ()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a package and a module, of which the program imports some."""
+    texts = {
+        "nets.py": "def train(model): model.fit(1, 2, nb_epoch=3)",
+        "modern.py": "from keras import ops",
+        "today.py": "import nets",
+        "package/__init__.py": "from . import inner",
+        "package/inner.py": "from ..package.deep import build",
+        "package/deep.py": "from keras.layers import Highway",
+        "keras.py": "from keras.layers import Highway",
+        "broken.py": "print 'Python 2'",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "source, text",
+    [
+        ("import nets", "Keras 1 (nb_epoch nets.py line 1)"),
+        ("from nets import train", "Keras 1 (nb_epoch nets.py line 1)"),
+        ("import today", "Keras 1 (nb_epoch nets.py line 1)"),
+        ("import package", "Keras 1 (keras.layers.Highway deep.py line 1)"),
+        ("from package import deep", "Keras 1 (keras.layers.Highway deep.py line 1)"),
+        ("import package.deep as d", "Keras 1 (keras.layers.Highway deep.py line 1)"),
+        ("import nets, modern", "Keras 3 (keras.ops modern.py line 1)"),
+        ("import nets\nmodel.fit(x, epochs=2)", "Keras 2 (nb_epoch nets.py line 1, epochs line 2)"),
+        ("import keras, broken, missing, numpy", "Keras 3 (no mark of an earlier one)"),
+    ],
+)
+def test_modules_beside_a_program_are_read_where_it_imports_them(folder, source, text):
+    assert detect(source, folder).text == text
+    assert detect(source).era != 1
+
+
+def test_modules_that_import_each_other_are_read_once(tmp_path):
+    (tmp_path / "a.py").write_text("import b\nDense(init='one')")
+    (tmp_path / "b.py").write_text("import a")
+    assert [mark.word for mark in detect("import a", tmp_path).marks] == ["init"]
