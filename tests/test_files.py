@@ -5,6 +5,8 @@ import hashlib
 import http.server
 import io
 import os
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -16,7 +18,8 @@ import pytest
 
 from keraunos.utils import files
 from keraunos.utils.errors import ArgumentError, DownloadError
-from keraunos.utils.files import atomic_write, extract_archive, file_digest, find_cached, get_file
+from keraunos.utils.files import extract_archive, file_digest, find_cached, get_file
+from keraunos.utils.writing import atomic_write
 
 
 @pytest.fixture
@@ -103,6 +106,47 @@ def test_a_missing_folder_is_told(tmp_path):
 def test_a_folder_cannot_be_written(tmp_path):
     with pytest.raises(ArgumentError, match="it is a folder. Give the name of a file in it."), atomic_write(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("name", ["a.b.weights.h5", "a", "\N{GRINNING FACE}" * 60 + ".h5"])
+def test_what_killed_processes_left_behind_is_removed_by_the_next_write(tmp_path, name):
+    """Each child is killed in the middle of a write; one is still at it."""
+    at_work = """
+import os, sys, time
+from keraunos.utils.writing import atomic_write, new_folder
+with (new_folder if sys.argv[2] == "folder" else atomic_write)(__import__("pathlib").Path(sys.argv[1])) as temporary:
+    print(temporary, flush=True)
+    time.sleep(100)
+"""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", at_work, tmp_path / name, kind], stdout=subprocess.PIPE)
+        for kind in ("file", "folder", "file")
+    ]
+    made = [Path(os.fsdecode(process.stdout.readline().rstrip(b"\n"))) for process in processes]
+    for process in processes[:2]:
+        process.kill()
+        process.wait()
+    mine = [".a.keras", ".a.0123456789ab.keras", ".keraunos", ".a.0123456789ab.keraunos.d.keras", "b.keraunos"]
+    for kept in mine:
+        (tmp_path / kept).write_text("")
+    assert all(path.exists() for path in made)
+    with atomic_write(tmp_path / name):
+        pass
+    assert leftovers(tmp_path) == sorted([*mine, made[2].name, name])
+    processes[2].kill()
+    processes[2].wait()
+    with atomic_write(tmp_path / "other"):
+        pass
+    assert leftovers(tmp_path) == sorted([*mine, name, "other"])
+    for process in processes:
+        process.stdout.close()
+
+
+def test_a_process_that_writes_keeps_its_file_while_others_write(tmp_path):
+    with atomic_write(tmp_path / "a") as first, atomic_write(tmp_path / "b") as second:
+        first.write_text("1")
+        second.write_text("2")
+    assert [path.read_text() for path in sorted(tmp_path.iterdir())] == ["1", "2"]
 
 
 # --- fetching ---

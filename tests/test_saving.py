@@ -1,11 +1,17 @@
 """Models and weights written and read back: by us, by real Keras 3, and by us from real Keras."""
 
+import contextlib
 import copy
+import errno
 import io
 import json
+import os
 import pickle
+import resource
+import subprocess
+import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +22,8 @@ import pytest
 import keraunos
 from keraunos import layers, saving
 from keraunos.saving.hdf5 import read_hdf5
-from keraunos.utils.errors import ArgumentError, ModelFileError, UsageError
+from keraunos.training.callbacks.state_file import write_state
+from keraunos.utils.errors import ArgumentError, ModelFileError, UsageError, WriteError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # those of real Keras
 
@@ -662,21 +669,59 @@ def test_an_existing_file_is_kept_where_asked(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text() == "precious"
 
 
-def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextlib.contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """No file can grow beyond ``room`` bytes, as if no more were free."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("room", [0, 1000, 1500])
+def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path, room: int) -> None:
     model = dense()
-    model.save(tmp_path / "m.keras")
-    model.save_weights(tmp_path / "m.weights.h5")
-    old = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-
-    def fail(*_: Any) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(Path, "write_bytes", fail)
-    monkeypatch.setattr(saving, "write_hdf5", fail)
-    for save, name in ((model.save, "m.keras"), (model.save_weights, "m.weights.h5")):
-        with pytest.raises(OSError, match="no space"):
+    ways = [(model.save, "m.keras"), (model.save, "m.h5"), (model.save_weights, "w.weights.h5")]
+    ways += [(model.save_weights, "w.h5"), (lambda path: write_state(path, model.get_state_tree()), "state.npz")]
+    for save, name in ways:
+        (tmp_path / name).write_bytes(b"old")
+        with (
+            full_disk(room),
+            pytest.raises(WriteError, match=f"{name}.* File too large. The file that was there is as"),
+        ):
             save(tmp_path / name)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
+        with full_disk(room), pytest.raises(WriteError, match="File too large. Free some space") as caught:
+            save(tmp_path / f"new_{name}")
+        assert caught.value.errno == errno.EFBIG
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {name: b"old" for _, name in ways}
+
+
+def test_a_full_disk_does_not_end_the_process_later(tmp_path: Path) -> None:
+    """The HDF5 library, where it writes a file itself, fails once more when the process ends."""
+    program = f"""
+import resource, keraunos
+from keraunos.utils.errors import WriteError
+model = keraunos.Sequential([keraunos.layers.Input((100,)), keraunos.layers.Dense(100)])
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1))
+for save, name in ((model.save, "m.h5"), (model.save_weights, "w.h5"), (model.save_weights, "w.weights.h5")):
+    try:
+        save({str(tmp_path)!r} + "/" + name)
+    except WriteError:
+        print("told")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "told\n" * 3, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_folder_is_told_by_the_name_of_the_file(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    tmp_path.chmod(0o555)
+    with pytest.raises(WriteError, match=r"cannot write '.*/m.keras': Permission denied. You may not write there"):
+        dense().save(tmp_path / "m.keras")
 
 
 def test_a_model_without_weights_is_not_saved_as_weights(tmp_path: Path) -> None:

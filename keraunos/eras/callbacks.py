@@ -14,6 +14,7 @@ from keraunos.eras.graphs import parts_of_batch
 from keraunos.preprocessing.image import array_to_img
 from keraunos.utils.errors import DataError
 from keraunos.utils.spelling import era, spelled
+from keraunos.utils.writing import write_file
 
 __all__ = ["BaseLogger", "TensorBoard"]
 
@@ -133,13 +134,14 @@ class TensorBoard(callbacks.TensorBoard):
         for name in self.embeddings_layer_names or own:
             part = Model(self.model.inputs, self.model.get_layer(name).output)
             rows = part.predict(self.embeddings_data, batch_size=self.batch_size, verbose=0)
-            np.savetxt(os.path.join(self.log_dir, f"{name}.tsv"), rows.reshape(len(rows), -1), delimiter="\t")
+            table = io.StringIO()
+            np.savetxt(table, rows.reshape(len(rows), -1), delimiter="\t")
+            write_file(os.path.join(self.log_dir, f"{name}.tsv"), table.getvalue().encode())
             labels = self.embeddings_metadata
             labels = labels.get(name) if isinstance(labels, Mapping) else labels
             shown = f'  metadata_path: "{labels}"\n' if labels else ""
             entries.append(f'embeddings {{\n  tensor_name: "{name}"\n  tensor_path: "{name}.tsv"\n{shown}}}\n')
-        with open(os.path.join(self.log_dir, "projector_config.pbtxt"), "w", encoding="utf-8") as file:
-            file.write("".join(entries))
+        write_file(os.path.join(self.log_dir, "projector_config.pbtxt"), "".join(entries).encode())
 
 
 def _picture(weight: np.ndarray) -> np.ndarray:

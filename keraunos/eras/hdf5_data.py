@@ -1,8 +1,11 @@
 """HDF5 files as data, as Keras 1 and 2 offered them: one array read piece by piece, and a file used as a dictionary."""
 
+import io
 import itertools
 import os
+import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import h5py
@@ -10,6 +13,7 @@ import numpy as np
 
 from keraunos.eras.files import ask_to_proceed_with_overwrite
 from keraunos.utils.errors import ArgumentError, UsageError
+from keraunos.utils.writing import write_file
 
 __all__ = ["H5Dict", "HDF5Matrix", "ask_to_proceed_with_overwrite", "h5dict", "load_array", "save_array"]
 
@@ -108,8 +112,10 @@ class H5Dict:
     def __init__(self, path: Any, mode: str = "a") -> None:
         self.read_only = mode == "r"
         self._is_file = isinstance(path, (str, os.PathLike))
-        if self._is_file:
+        if self._is_file and mode == "r":
             self.data: Any = h5py.File(path, mode)
+        elif self._is_file:
+            self.data, self._write = _in_memory(self, os.fspath(path), mode)
         elif isinstance(path, (h5py.Group, dict)):
             self.data = path
             if isinstance(path, dict) and mode == "w":
@@ -173,15 +179,31 @@ class H5Dict:
     def close(self) -> None:
         """Write all, and close the file if it was opened here."""
         if isinstance(self.data, h5py.Group):
-            self.data.file.flush()
-            if self._is_file:
+            if self._is_file and not self.read_only:
+                self._write()
+            elif self._is_file:
                 self.data.close()
+            else:
+                self.data.file.flush()
 
     def __enter__(self) -> "H5Dict":
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def _in_memory(owner: Any, path: str, mode: str) -> tuple[h5py.File, Callable[[], None]]:
+    """A file that is changed in memory, and the function that writes it to the disk, once, at the latest when the
+    owner is no more: where a disk is full, the HDF5 library fails again on closing, and the process with it."""
+    memory = io.BytesIO(Path(path).read_bytes() if mode in ("a", "r+") and os.path.exists(path) else b"")
+    file = h5py.File(memory, mode)
+
+    def write() -> None:
+        file.close()
+        write_file(path, memory.getbuffer())
+
+    return file, weakref.finalize(owner, write)
 
 
 h5dict = H5Dict
@@ -213,7 +235,7 @@ def _read_texts(group: Any, name: str) -> Any:
 
 def save_array(array: Any, name: Any) -> None:
     """Write an array into an HDF5 file of its own."""
-    with h5py.File(name, "w") as file:
+    with H5Dict(name, "w") as file:
         file["data"] = np.asarray(array)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from keraunos.utils.errors import ArgumentError, KeraunosError
 from keraunos.utils.text import suggestion
+from keraunos.utils.writing import on_disk, write_file
 
 # Okabe and Ito, "Color universal design", 2008, without black and yellow: told apart with any colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -65,8 +66,9 @@ def save(figure: Any, path: Any, dpi: int = 150) -> None:
     if path is not None:
         path = Path(path)
         content = encoded(figure, path.suffix[1:].lower() or "png", dpi)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        with on_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, content)
 
 
 def quiet(axes: Any) -> None:

@@ -13,6 +13,7 @@ from keraunos.plots.drawing import to_figure, to_svg
 from keraunos.plots.sketch import sketch
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.text import suggestion
+from keraunos.utils.writing import on_disk, write_file
 
 _DIRECTIONS = ("TB", "BT", "LR", "RL")
 
@@ -194,8 +195,9 @@ class ModelGraph:
         """Write a file, in the format of its ending if none is given."""
         path = Path(path)
         content = self.create(format=format or path.suffix[1:] or "svg")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        with on_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, content)
 
     def _repr_svg_(self) -> str:
         return self.svg

@@ -1,5 +1,6 @@
 """A film of a training: one picture an epoch, and all of them as a GIF."""
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from keraunos.plots.curves import draw_curves
 from keraunos.plots.regions import draw_regions
 from keraunos.training.callbacks import Callback
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.writing import write_file
 
 
 class TrainingMovie(Callback):
@@ -101,9 +103,11 @@ class TrainingMovie(Callback):
                 pictures.append(frame.convert("RGB").quantize(128, dither=image.Dither.NONE))
         shown = round(1000 * self.frame_seconds)
         times = [shown] * (len(pictures) - 1) + [5 * shown]
+        whole = io.BytesIO()
         pictures[0].save(
-            self.gif, save_all=True, append_images=pictures[1:], duration=times, loop=0, optimize=False, disposal=1
+            whole, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0, optimize=False, disposal=1
         )
+        write_file(self.gif, whole.getbuffer())
         return self.gif
 
     @property

@@ -35,12 +35,12 @@ from keraunos.saving.config import (
     unknown_classes,
     walk,
 )
-from keraunos.saving.hdf5 import Group, read_hdf5, write_hdf5
+from keraunos.saving.hdf5 import Group, hdf5_image, read_hdf5, write_hdf5
 from keraunos.saving.layouts import Plan, is_by_layer, objects, plan_by_layer, plan_state, save_by_layer, save_state
 from keraunos.saving.whole import FORMAT, Facts, is_whole, pack_whole, plan_whole, read_config, todays_contents
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, ModelFileError
-from keraunos.utils.files import atomic_write
+from keraunos.utils.writing import write_file
 
 __all__ = [
     "CustomObjectScope",
@@ -84,6 +84,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
 
     Raises:
         ArgumentError: The path has another ending, or exists while ``overwrite`` is false.
+        WriteError: The system refuses, as where the disk is full; an older file is as it was then.
 
     >>> import keraunos, tempfile
     >>> model = keraunos.Sequential([keraunos.layers.Input((3,)), keraunos.layers.Dense(2)])
@@ -99,13 +100,10 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
     if path is None:
         return
     if path.name.endswith(".keras"):
-        content = _pack(model, include_optimizer)
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(content)
+        members = _members(model, include_optimizer)
+        write_file(path, lambda file: write_archive(file, members))
     else:
-        folder = _whole(model, include_optimizer)
-        with atomic_write(path) as temporary:
-            write_hdf5(temporary, folder)
+        write_file(path, hdf5_image(_whole(model, include_optimizer)))
 
 
 def load_model(
@@ -151,6 +149,7 @@ def save_weights(model: Any, filepath: PathLike, overwrite: bool = True) -> None
     Raises:
         ArgumentError: The path has another ending, exists while ``overwrite`` is
             false, or the model is not built.
+        WriteError: The system refuses, as where the disk is full; an older file is as it was then.
 
     >>> import keraunos, tempfile
     >>> model = keraunos.Sequential([keraunos.layers.Input((3,)), keraunos.layers.Dense(2, name="only")])
@@ -166,8 +165,7 @@ def save_weights(model: Any, filepath: PathLike, overwrite: bool = True) -> None
     facts = spelling.provider().files().facts() if spelling.chosen() else None
     modern = path.name.endswith(".weights.h5") and facts is None
     folder = save_state(model) if modern else save_by_layer(model, facts or Facts())
-    with atomic_write(path) as temporary:
-        write_hdf5(temporary, folder)
+    write_file(path, hdf5_image(folder))
 
 
 def load_weights(
@@ -327,8 +325,13 @@ def reduce_model(model: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 # --- the archive -------------------------------------------------------------------------
 
 
-def _pack(model: Any, include_optimizer: bool = True) -> bytes:
-    weights, archive = io.BytesIO(), io.BytesIO()
+def _pack(model: Any) -> bytes:
+    archive = io.BytesIO()
+    write_archive(archive, _members(model, include_optimizer=True))
+    return archive.getvalue()
+
+
+def _members(model: Any, include_optimizer: bool) -> dict[str, bytes | memoryview]:
     compiled = include_optimizer and getattr(model, "compiled", False)
     folder, config = save_state(model), _config_of(model, compiled)
     metadata: dict[str, Any] = {"keras_version": FORMAT, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
@@ -337,10 +340,8 @@ def _pack(model: Any, include_optimizer: bool = True) -> bytes:
         metadata["keraunos"] = model.get_counters()
     else:
         folder.pop("optimizer", None)
-    write_hdf5(weights, folder)
-    contents = (json.dumps(metadata).encode(), _text(model, config).encode(), weights.getvalue())
-    write_archive(archive, dict(zip(MEMBERS, contents, strict=True)))
-    return archive.getvalue()
+    contents = (json.dumps(metadata).encode(), _text(model, config).encode(), hdf5_image(folder))
+    return dict(zip(MEMBERS, contents, strict=True))
 
 
 def _config_of(model: Any, compiled: bool) -> dict[str, Any]:

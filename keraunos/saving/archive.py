@@ -41,11 +41,11 @@ def read_archive(data: bytes, name: str) -> dict[str, bytes]:
         raise ModelFileError(f"{name}: the archive is damaged ({error!r}). Save or download it again.") from None
 
 
-def write_archive(file: IO[bytes], members: Mapping[str, bytes]) -> None:
+def write_archive(file: IO[bytes], members: Mapping[str, bytes | memoryview]) -> None:
     """Write members, uncompressed as Keras does, to a binary file."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
+            archive.writestr(zipfile.ZipInfo(name), content)  # type: ignore[arg-type]  # a buffer is as good as bytes
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

@@ -9,6 +9,7 @@ is used, and every other construct is refused by name. It never opens a file.
 Reference: The HDF Group, "HDF5 File Format Specification", version 3.0.
 """
 
+import io
 import math
 import zlib
 from collections.abc import Iterator, Mapping
@@ -122,16 +123,24 @@ class Folder(dict[str, Any]):
 
 
 def write_hdf5(target: Any, root: Folder) -> None:
-    """Write a Folder to a path, a file object or an open group, laid out as h5py does by default."""
+    """Write a Folder into an open group of ``h5py``, in place of what it holds under the same names."""
+    for name in target.keys() & root.keys():
+        del target[name]
+    _write_group(target, root)
+
+
+def hdf5_image(root: Folder) -> memoryview:
+    """Content of the HDF5 file of a Folder, laid out as h5py does by default.
+
+    It is made in memory: where a disk is full, the HDF5 library fails again when it closes the file, and the process
+    with it.
+    """
     import h5py
 
-    if isinstance(target, h5py.Group):
-        for name in target.keys() & root.keys():
-            del target[name]
-        _write_group(target, root)
-        return
-    with h5py.File(target, "w") as file:
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
         _write_group(file, root)
+    return memory.getbuffer()
 
 
 def _write_group(group: Any, content: Folder) -> None:

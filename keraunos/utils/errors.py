@@ -9,6 +9,7 @@
     ├── DataError          (ValueError)    the data given to fit, evaluate or predict
     ├── ModelFileError     (ValueError)    a file is truncated, corrupted, hostile or not ours
     ├── DownloadError      (OSError)       a file cannot be fetched, or is not the one expected
+    ├── WriteError         (OSError)       a file cannot be written: a full disk, a folder of others
     └── UsageError         (RuntimeError)  a right call at a wrong time
         ├── NotBuiltError                  weights are asked for before they exist
         ├── NotCompiledError               fit or evaluate before compile
@@ -47,6 +48,10 @@ class ModelFileError(KeraunosError, ValueError):
 
 class DownloadError(KeraunosError, OSError):
     """A file cannot be fetched, or what came is not the file expected."""
+
+
+class WriteError(KeraunosError, OSError):
+    """A file cannot be written; ``errno`` says why."""
 
 
 class UsageError(KeraunosError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, fetched once with a checksum, unpacked without trust."""
+"""Files: fetched once with a checksum, unpacked without trust."""
 
 import contextlib
 import gzip
@@ -7,7 +7,6 @@ import http.client
 import lzma
 import os
 import re
-import secrets
 import shutil
 import sys
 import tarfile
@@ -21,9 +20,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from keraunos.utils import config
-from keraunos.utils.errors import ArgumentError, DownloadError
+from keraunos.utils.errors import ArgumentError, DownloadError, KeraunosError
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import suggestion
+from keraunos.utils.writing import atomic_write, new_folder
 
 LARGEST_DOWNLOAD = 8 << 30
 LARGEST_EXTRACTED = 32 << 30
@@ -34,47 +34,6 @@ _DAMAGE = (
 )
 _BLOCK = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
-
-
-@contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path in the same folder; move it over ``path`` when the block ends well.
-
-    Whoever reads ``path`` sees the old content or the new, never a part: not
-    after an exception in the block, nor after a loss of power.
-
-    Args:
-        path: The file to write. A link is followed; the permissions of a file that is replaced are kept.
-
-    Raises:
-        ArgumentError: The folder does not exist, or ``path`` is a folder.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
-    >>> with atomic_write(path) as temporary:
-    ...     _ = temporary.write_text("all of it")
-    >>> path.read_text()
-    'all of it'
-    """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise ArgumentError(f"cannot write {str(path)!r}: it is a folder. Give the name of a file in it.")
-    if not target.parent.is_dir():
-        raise ArgumentError(f"cannot write {str(path)!r}: the folder {str(target.parent)!r} is not there. Create it.")
-    # The ending stays the last part, since writers such as numpy.savez choose a format by it.
-    temporary = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(6)}{target.suffix}")
-    # open() with O_EXCL: not a file that somebody else put there, and with the permissions that the umask allows.
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    try:
-        if target.exists():
-            shutil.copymode(target, temporary)
-        yield temporary
-        _flush_to_disk(temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _flush_to_disk(target.parent)
 
 
 @spelled
@@ -213,17 +172,13 @@ def extract_archive(
     """
     path, folder = Path(path), Path(folder)
     formats = _formats(archive_format)
-    temporary = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(6)}")
-    temporary.mkdir(parents=True)
-    try:
-        _unpack(path, temporary, formats)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    except _DAMAGE as error:
-        raise DownloadError(f"{path.name}: the archive is damaged ({error}). Delete {str(path)!r}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(folder) as temporary:
+        try:
+            _unpack(path, temporary, formats)
+        except _DAMAGE as error:
+            if isinstance(error, KeraunosError):
+                raise
+            raise DownloadError(f"{path.name}: the archive is damaged ({error}). Delete {str(path)!r}.") from error
 
 
 # --- fetching ---
@@ -232,30 +187,39 @@ def extract_archive(
 def _download(origin: str, target: Path, algorithm: str, file_hash: str | None) -> None:
     print(f"Downloading data from {origin}", file=sys.stderr)
     hasher = hashlib.new(algorithm, usedforsecurity=False)
+    with atomic_write(target) as temporary, open(temporary, "wb") as file:
+        for block in _fetched(origin, target):
+            hasher.update(block)
+            file.write(block)
+        if file_hash is not None and hasher.hexdigest() != file_hash.lower():
+            raise DownloadError(
+                f"{origin}: the file has {algorithm} {hasher.hexdigest()}, expected {file_hash}. "
+                "It was not kept: either the download is damaged, or the file there is another one now."
+            )
+
+
+def _fetched(origin: str, target: Path) -> Iterator[bytes]:
+    """The content piece by piece; whatever goes wrong on the way is a ``DownloadError``."""
     try:
-        with atomic_write(target) as temporary, _open(origin) as source, open(temporary, "wb") as file:
+        with _open(origin) as source:
             declared = int(source.headers.get("Content-Length") or -1)
             _check_size(declared, origin)
             received = 0
             while block := source.read(_BLOCK):
                 received += len(block)
                 _check_size(received, origin)
-                hasher.update(block)
-                file.write(block)
+                yield block
                 _show_progress(received, declared)
             if 0 <= declared != received:
                 raise DownloadError(
                     f"{origin}: the download ended after {received:,} of {declared:,} bytes. Try again."
                 )
-            if file_hash is not None and hasher.hexdigest() != file_hash.lower():
-                raise DownloadError(
-                    f"{origin}: the file has {algorithm} {hasher.hexdigest()}, expected {file_hash}. "
-                    "It was not kept: either the download is damaged, or the file there is another one now."
-                )
     except urllib.error.HTTPError as error:
         error.close()
         raise DownloadError(f"{origin}: the server answered {error.code} {error.reason}.") from error
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        if isinstance(error, KeraunosError):
+            raise
         reason = getattr(error, "reason", error)
         raise DownloadError(
             f"{origin}: cannot be fetched ({reason}). Check the network, or put the file at {str(target)!r} yourself."
@@ -320,16 +284,6 @@ def _algorithm(algorithm: str, file_hash: str | None) -> str:
 
 def _matches(path: Path, algorithm: str, file_hash: str | None) -> bool:
     return path.is_file() and (file_hash is None or file_digest(path, algorithm) == file_hash.lower())
-
-
-def _flush_to_disk(path: Path) -> None:
-    # Not every system can open a folder, and not every file system can sync: the write is whole all the same.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 # --- unpacking ---

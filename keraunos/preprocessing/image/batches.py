@@ -14,6 +14,7 @@ from keraunos.utils.errors import ArgumentError, ShapeError, UsageError, warn
 from keraunos.utils.sequence import PyDataset
 from keraunos.utils.spelling import adopting, spelled
 from keraunos.utils.text import shape_text, suggestion
+from keraunos.utils.writing import on_disk
 
 if TYPE_CHECKING:
     from keraunos.preprocessing.image.generator import ImageDataGenerator
@@ -125,7 +126,8 @@ class _Saving(Iterator):
         if self.save_to_dir:
             for image, number in zip(batch, index_array, strict=True):
                 name = f"{self.save_prefix}_{number}_{np.random.randint(10**7)}.{self.save_format}"
-                array_to_img(image, self.data_format, scale=True).save(os.path.join(self.save_to_dir, name))
+                with on_disk(os.path.join(self.save_to_dir, name)):
+                    array_to_img(image, self.data_format, scale=True).save(os.path.join(self.save_to_dir, name))
         return batch
 
     def _image(self, number: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Pictures: files, Pillow images and arrays, each made into the other."""
 
+import contextlib
 import os
 import re
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from keraunos.utils import config
 from keraunos.utils.errors import ArgumentError, ShapeError, warn
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import shape_text, suggestion
+from keraunos.utils.writing import on_disk
 
 LAYOUTS = ("channels_last", "channels_first")
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
@@ -120,7 +122,8 @@ def save_img(
     if image.mode == "RGBA" and file_format in ("jpg", "jpeg"):
         warn("The JPG format does not support RGBA images, converting to RGB.")
         image = image.convert("RGB")
-    image.save(path, format="jpeg" if file_format == "jpg" else file_format, **kwargs)
+    with on_disk(path) if isinstance(path, (str, os.PathLike)) else contextlib.nullcontext():
+        image.save(path, format="jpeg" if file_format == "jpg" else file_format, **kwargs)
 
 
 @spelled

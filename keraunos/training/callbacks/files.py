@@ -17,6 +17,7 @@ from keraunos.utils.errors import ArgumentError, ModelFileError, warn
 from keraunos.utils.progress import write
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import suggestion
+from keraunos.utils.writing import on_disk
 
 
 class _EveryFewBatches(Callback):
@@ -119,7 +120,8 @@ class ModelCheckpoint(_EveryFewBatches, MonitorCallback):
             raise ArgumentError(f"ModelCheckpoint: filepath {path!r} is a folder; give the name of a file.")
         if not self._is_wanted(epoch, path, logs):
             return
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with on_disk(path):
+            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
         if not spelling.chosen():
             self._say(epoch, f"finished saving model to {path}")
@@ -235,7 +237,8 @@ class BackupAndRestore(_EveryFewBatches):
                 self.backup_dir.rmdir()
 
     def _save(self) -> None:
-        self.backup_dir.mkdir(parents=True, exist_ok=True)
+        with on_disk(self.backup_dir):
+            self.backup_dir.mkdir(parents=True, exist_ok=True)
         others = [
             (type(other).__name__, {name: getattr(other, name) for name in getattr(other, "memory", ())})
             for other in self.others

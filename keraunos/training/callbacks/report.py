@@ -12,6 +12,7 @@ from keraunos.training.callbacks.base import Callback, on_demand
 from keraunos.utils.errors import ArgumentError, UsageError, warn
 from keraunos.utils.progress import new_display
 from keraunos.utils.spelling import Logs, spelled
+from keraunos.utils.writing import on_disk
 
 
 class History(Callback):
@@ -138,33 +139,37 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
         folder = os.path.dirname(self.filename)
-        if folder:
-            os.makedirs(folder, exist_ok=True)
-        self._with_header = not (self.append and os.path.exists(self.filename) and os.path.getsize(self.filename))
-        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
+        with on_disk(self.filename):
+            if folder:
+                os.makedirs(folder, exist_ok=True)
+            self._with_header = not (self.append and os.path.exists(self.filename) and os.path.getsize(self.filename))
+            self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
         self.keys = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
         if self._file is None:
             raise UsageError("CSVLogger.on_epoch_end was called before on_train_begin, which opens the file.")
-        writer = csv.writer(self._file, delimiter=self.sep)
+        rows: list[list[Any]] = []
         if self.keys is None:
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]
             if self._with_header:
-                writer.writerow(["epoch", *self.keys])
-        writer.writerow([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
-        self._file.flush()
+                rows.append(["epoch", *self.keys])
+        rows.append([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
+        with on_disk(self.filename):
+            csv.writer(self._file, delimiter=self.sep).writerows(rows)
+            self._file.flush()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
 
     def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with on_disk(self.filename):
+                file.close()
 
 
 class RemoteMonitor(Callback):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from keraunos.utils.errors import ArgumentError, ModelFileError
-from keraunos.utils.files import atomic_write
+from keraunos.utils.writing import write_file
 
 _FORM = "form.json"
 
@@ -26,9 +26,8 @@ def write_state(path: str | os.PathLike[str], state: Any) -> None:
     """
     arrays: list[np.ndarray] = []
     form = json.dumps(_form(state, arrays, "the state")).encode()
-    with atomic_write(path) as temporary:
-        named = {str(number): array for number, array in enumerate(arrays)}
-        np.savez(temporary, **{_FORM: np.frombuffer(form, np.uint8)}, **named)  # type: ignore[arg-type]
+    named = {_FORM: np.frombuffer(form, np.uint8), **{str(number): array for number, array in enumerate(arrays)}}
+    write_file(path, lambda file: np.savez(file, **named))  # type: ignore[arg-type]
 
 
 def read_state(path: str | os.PathLike[str]) -> Any:

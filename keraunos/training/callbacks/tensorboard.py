@@ -12,6 +12,7 @@ import numpy as np
 from keraunos.training.callbacks.base import Callback, on_demand
 from keraunos.utils.errors import ArgumentError, UsageError, warn
 from keraunos.utils.spelling import spelled
+from keraunos.utils.writing import on_disk
 
 _BUCKETS = 30
 
@@ -91,16 +92,18 @@ class TensorBoard(Callback):
         self._release()
 
     def _release(self) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        self._writers = {}
+        writers, self._writers = self._writers, {}
+        for writer in writers.values():
+            with on_disk(self.log_dir):
+                writer.close()
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         iterations = self._iterations()
         for name, value in (logs or {}).items():
             self._scalar("validation", f"evaluation_{name}_vs_iterations", value, iterations)
         if "validation" in self._writers:
-            self._writers["validation"].flush()
+            with on_disk(self.log_dir):
+                self._writers["validation"].flush()
 
     @on_demand
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -136,7 +139,8 @@ class TensorBoard(Callback):
             for weight in self.model.weights:
                 self._histogram(f"{weight.path}/histogram", weight.numpy(), epoch)
         for writer in self._writers.values():
-            writer.flush()
+            with on_disk(self.log_dir):
+                writer.flush()
 
     def _iterations(self) -> int:
         optimizer = getattr(self.model, "optimizer", None)
@@ -163,11 +167,12 @@ class TensorBoard(Callback):
 
     def _add(self, run: str, tag: str, array: np.ndarray, step: int, plugin: str) -> None:
         board = _package()
-        if run not in self._writers:
-            self._writers[run] = board.Writer(os.path.join(self.log_dir, run))
         summary = board.Summary()
         summary.value.add(tag=tag, metadata=board.metadata(plugin), tensor=board.tensor(array))
-        self._writers[run].add_event(board.Event(wall_time=time.time(), step=step, summary=summary))
+        with on_disk(self.log_dir):
+            if run not in self._writers:
+                self._writers[run] = board.Writer(os.path.join(self.log_dir, run))
+            self._writers[run].add_event(board.Event(wall_time=time.time(), step=step, summary=summary))
 
 
 class _Package:
