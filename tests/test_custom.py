@@ -331,14 +331,54 @@ def test_a_variable_that_no_layer_holds_is_named():
         model.fit(*data(), verbose=0)
 
 
-def test_a_layer_that_assigns_a_trainable_weight_is_named():
-    class Wrong(layers.Layer):
+class Halving(layers.Layer):
+    """Halves its trained weight in every call, then multiplies by it."""
+
+    def build(self, input_shape):
+        self.w = self.add_weight(shape=(), name="w", initializer="ones")
+
+    def call(self, inputs):
+        self.w.assign(self.w * 0.5)
+        return inputs * self.w
+
+
+def test_a_trained_weight_that_a_layer_assigns_keeps_the_value_and_the_optimizer_goes_on_from_it():
+    model = keras.Sequential([keras.Input((1,)), Halving()])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    x = np.full((4, 1), 2.0, "float32")
+    model.fit(x, 0 * x, batch_size=4, verbose=0)
+    # w = 1/2, the loss (2 w)^2, its slope for that w 8 w = 4
+    assert model.get_weights()[0] == pytest.approx(0.5 - 0.1 * 4.0)
+    assert model.predict(x[:1], verbose=0) == pytest.approx(2 * 0.05)
+    assert model.evaluate(x, 0 * x, verbose=0) == pytest.approx((2 * 0.025) ** 2)
+    assert model.get_weights()[0] == pytest.approx(0.025)
+
+
+def test_a_frozen_weight_that_is_assigned_in_training_alone_is_named():
+    class Trained(Halving):
+        def call(self, inputs, training=False):
+            return super().call(inputs) if training else inputs * self.w
+
+    model = keras.Sequential([keras.Input((4,)), Trained(name="wrong", trainable=False), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ScopeError, match="trainable Variable 'wrong/w' of a frozen layer is assigned while"):
+        model.fit(*data(), verbose=0)
+
+
+def test_a_metric_that_a_layer_makes_in_build_counts_what_its_call_enters():
+    class Watched(layers.Layer):
         def build(self, input_shape):
-            self.w = self.add_weight(shape=(), name="w")
+            self.seen = keras.metrics.Mean(name="seen")
 
         def call(self, inputs):
-            self.w.assign(self.w + 1.0)
-            return inputs * self.w
+            self.seen.update_state(ops.mean(inputs))
+            return inputs
 
-    with pytest.raises(ScopeError, match="trainable Variable 'wrong/w' is assigned inside a compiled step"):
-        keras.Sequential([keras.Input((4,)), Wrong(name="wrong"), layers.Dense(1)])
+    x, y = data(20)
+    model = keras.Sequential([keras.Input((4,)), Watched(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    history = model.fit(x, y, batch_size=10, epochs=2, verbose=0, validation_data=(x[:5], y[:5])).history
+    assert history["seen"] == pytest.approx([x.mean()] * 2, abs=1e-6)
+    assert history["val_seen"] == pytest.approx([x[:5].mean()] * 2, abs=1e-6)
+    assert model.evaluate(x[:10], y[:10], verbose=0, return_dict=True)["seen"] == pytest.approx(x[:10].mean(), abs=1e-6)
+    assert model.predict(x, verbose=0).shape == (20, 1)

@@ -3,8 +3,8 @@
 A compiled step sees Variables as arguments. While it is traced, a Scope binds
 each Variable to the tensor that stands for it, collects assignments, losses
 and masks, and hands out random keys. What would be a silent fault becomes a
-sentence: a Variable that nothing binds, a trainable Variable that a layer
-overwrites, state or random numbers inside an inner loop.
+sentence: a Variable that nothing binds, state or random numbers inside an
+inner loop.
 """
 
 import contextlib
@@ -86,12 +86,14 @@ class Scope:
         return variable.concrete
 
     def write(self, variable: "Variable", value: Any) -> None:
-        """Give a Variable a new value in this trace."""
+        """Give a Variable a new value in this trace.
+
+        A trainable one that a layer assigns has the new value from there on, and the gradient for it is one for that.
+        """
         if variable.trainable and not _optimizer_at_work.get():
-            raise ScopeError(
-                f"the trainable Variable {variable.path!r} is assigned inside a compiled step of {self.owner}; there "
-                "only the optimizer writes it. Create it with trainable=False, or assign it in a callback."
-            )
+            variable.assigned_in_calls = True
+            before = self.read(variable)
+            value = K.stop_gradient(value) + (before - K.stop_gradient(before))
         if depth().traces > self._depth.traces:
             raise ScopeError(
                 f"the Variable {variable.path!r} is assigned inside an inner loop or gradient. Return the new value "

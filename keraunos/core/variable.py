@@ -70,6 +70,8 @@ class Variable(Operand):
 
     # Whether it is among the weights that are saved; the states of a stateful layer are not.
     saved = True
+    # Whether a layer assigns it though it is trainable, so that no program may take it for fixed.
+    assigned_in_calls = False
 
     def __init__(
         self,

@@ -283,6 +283,11 @@ class Model(Trainer, Layer):
         return self._graph is not None and len(self._graph.fed) < len(tree.leaves(self._graph.inputs))
 
     @property
+    def has_call(self) -> bool:
+        """Whether the model itself computes outputs: from a graph, or by the ``call`` of a subclass."""
+        return self._graph is not None or type(self).call is not Model.call
+
+    @property
     def own_rows(self) -> int | None:
         """Rows of a batch where no input is given, since the model computes all of them."""
         if self._graph is None or self._graph.fed:

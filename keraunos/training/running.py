@@ -22,6 +22,7 @@ from keraunos.metrics import Mean
 from keraunos.training.interrupt import uninterrupted
 from keraunos.training.packing import Packing
 from keraunos.training.plan import Compiled, Numbers, Plan
+from keraunos.training.stateless import takes_state, with_state
 from keraunos.training.step import Batch, Carry, Held, many, own_step, predict_step, test_step, train_step
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import DataError
@@ -54,6 +55,11 @@ class Running:
     def own_rows(self) -> int | None:
         """Rows of a batch where no input is given, since the model computes all of them; else ``None``."""
         return None
+
+    @property
+    def has_call(self) -> bool:
+        """Whether the model itself computes outputs."""
+        return True
 
     @property
     def computes_inputs(self) -> bool:
@@ -243,7 +249,7 @@ class Running:
         """Empty arrays for the outputs of a whole block."""
         length = math.ceil(placed.capacity / block.batch_size) * block.batch_size
         batch = tree.map(lambda leaf: TensorSpec((block.batch_size, *leaf.shape[1:]), K.dtype(leaf)), placed.data[0])
-        specs = self._outputs_of(self.predict_step, batch)
+        specs = self._outputs_of(self.step_method("predict"), batch)
         return tree.map(lambda spec: K.zeros((length, *spec.shape[1:]), spec.dtype), specs)
 
     def _outputs_of(self, method: Callable[[Any], Any], specs: Any) -> Any:
@@ -337,8 +343,7 @@ class Running:
             carry, logs = carry_and_logs
             carry = carry._replace(fixed=values)
             if self._owns(mode):
-                method = getattr(self, f"{mode}_step")
-                carry, logs = own_step(method, held, carry, batch, seed, trains=mode == "train")
+                carry, logs = own_step(self.step_method(mode), held, carry, batch, seed, trains=mode == "train")
             elif mode == "train":
                 assert plan.packing is not None
                 carry = train_step(self, held, plan.packing, carry, batch, seed)
@@ -396,8 +401,20 @@ class Running:
         return run_exact if batch_size is None else run
 
     def _owns(self, mode: str) -> bool:
-        """Whether a subclass defines the step of a mode."""
-        return bool(self._overrides(f"{mode}_step"))
+        """Whether the step of a mode runs as a method, in ordinary style.
+
+        A subclass defines it; or it has to call what the library's own, pure step has no place for: a
+        ``compute_metrics`` that returns further values, or an optimizer that applies gradients in its own way.
+        """
+        if self._overrides(f"{mode}_step"):
+            return True
+        by_optimizer = mode == "train" and getattr(self.optimizer, "applies_itself", False)
+        return mode != "predict" and bool(by_optimizer or self._overrides("compute_metrics"))
+
+    def step_method(self, mode: str) -> Callable[[Any], Any]:
+        """The step of a mode as a method of the data alone."""
+        method: Callable[..., Any] = getattr(self, f"{mode}_step")
+        return with_state(self, mode, method) if takes_state(method) else method
 
     def _pads(self, mode: str) -> bool:
         """Whether a short last batch may be filled up: every part must treat rows one by one."""
@@ -411,7 +428,7 @@ class Running:
             return False
         if mode == "predict":
             return True
-        plain = all(not self._overrides(name) for name in ("compute_loss", "compute_metrics", "metrics"))
+        plain = not any(map(self._overrides, ("compute_loss", "metrics", "get_metrics_result", "track_loss")))
         return plain and not self._own_metrics() and self._need_compile("fit").row_wise
 
     # --- taking and giving -----------------------------------------------------------
@@ -430,7 +447,8 @@ class Running:
 
     def _new_plan(self, mode: str) -> Plan:
         held = self._held(mode)
-        resets = mode != "predict" and not self._owns(mode) and all(_library(metric) for metric in self.metrics)
+        resets = mode != "predict" and not self._owns(mode) and not self._overrides("reset_metrics")
+        resets = resets and all(_library(metric) for metric in self.metrics)
         if resets:
             self.reset_metrics()
         slots: dict[str, Any] = {}
@@ -450,16 +468,18 @@ class Running:
         trainable = {id(v) for v in self._trained_variables()} if mode == "train" else set()
         params = {path: v for path, v in variables.items() if id(v) in trainable}
         others = {path: v for path, v in variables.items() if id(v) not in trainable}
-        # No layer may assign a trainable Variable, and here no optimizer is at work on these.
-        fixed = {path: v for path, v in others.items() if v.trainable and not owns}
+        # Here no optimizer is at work on these, and few layers assign a trainable Variable.
+        fixed = {path: v for path, v in others.items() if v.trainable and not owns and not v.assigned_in_calls}
         state = {path: v for path, v in others.items() if path not in fixed}
         mine = {id(v) for v in variables.values()}
         for number, variable in enumerate(self.__dict__.get("_borrowed", ())):
             if id(variable) not in mine:
                 (fixed if variable.trainable else state)[f":borrowed/{number}"] = variable
-        metrics = {}
-        if mode != "predict":
-            metrics = {f"{i}/{j}": v for i, m in enumerate(self.metrics) for j, v in enumerate(m.variables)}
+        # Metrics of layers are updated in every call of theirs. What ``metrics`` of a subclass leaves out is counted
+        # nevertheless, though nobody is shown it.
+        counted = self._own_metrics() if mode == "predict" else [*self.metrics, *self._compiled_metrics()]
+        unique = {id(metric): metric for metric in counted}.values()
+        metrics = {f"{i}/{j}": v for i, m in enumerate(unique) for j, v in enumerate(m.variables)}
         if owns:
             known = {id(v) for v in (*params.values(), *state.values(), *metrics.values())}
             for number, variable in enumerate(self._further_variables()):
@@ -475,7 +495,9 @@ class Running:
     def _further_variables(self) -> Iterator[Variable]:
         """Variables of optimizers and other helpers that a custom step may use."""
         for layer in self._flatten_layers():  # type: ignore[attr-defined]
-            for value in vars(layer).values():
+            for attribute, value in vars(layer).items():
+                if attribute in layer._not_parts and attribute != "optimizer":
+                    continue
                 for leaf in tree.leaves(value):
                     if isinstance(leaf, Variable):
                         yield leaf

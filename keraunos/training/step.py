@@ -15,7 +15,7 @@ from keraunos.core.scope import Scope
 from keraunos.core.variable import Variable
 from keraunos.training.packing import Packing
 from keraunos.utils import tree
-from keraunos.utils.errors import DataError
+from keraunos.utils.errors import DataError, ScopeError
 
 
 class Carry(NamedTuple):
@@ -75,6 +75,12 @@ class Held:
         Where nothing is trained, layers that were told to train nevertheless (``fix_training``) keep their statistics.
         """
         frozen = not trains and phase.fixed_training()
+        lost = next((variable for variable in self.fixed.values() if variable in scope.writes), None)
+        if lost is not None:
+            raise ScopeError(
+                f"the trainable Variable {lost.path!r} of a frozen layer is assigned while {self.owner} trains, but not "
+                "where it predicts. Create it with trainable=False, so that it may be assigned at any time."
+            )
 
         def updated(variables: Mapping[str, Variable], values: dict[str, Any]) -> dict[str, Any]:
             if frozen and variables is self.state:
@@ -103,8 +109,13 @@ def train_step(model: Any, held: Held, packing: Packing, carry: Carry, batch: Ba
         return optimizer.scale_loss(loss), (held.written(scope, constants), outputs)
 
     (_, (after, outputs)), gradients = K.value_and_gradient(objective)(params)
+    # What layers assigned, the optimizer goes on from.
+    assigned = any(variable.assigned_in_calls for variable in held.params.values())
     packed, slots = optimizer.step(
-        packing.pack(gradients), carry.params, carry.slots, decayed={key for key, kind in packing.kinds.items() if kind}
+        packing.pack(gradients),
+        packing.pack(after.params) if assigned else carry.params,
+        carry.slots,
+        decayed={key for key, kind in packing.kinds.items() if kind},
     )
     packed = _constrained(held.params, packing, packed)
     after = after._replace(params=params, slots=carry.slots)
@@ -134,7 +145,7 @@ def test_step(model: Any, held: Held, carry: Carry, batch: Batch, seed: Any) -> 
 def predict_step(model: Any, held: Held, carry: Carry, batch: Batch, seed: Any) -> tuple[Carry, Any]:
     """Outputs."""
     with held.scope(carry, seed, batch.rows) as scope:
-        outputs = model.predict_step(batch.x)
+        outputs = model.step_method("predict")(batch.x)
     return held.written(scope, carry, trains=False), outputs
 
 

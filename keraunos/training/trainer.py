@@ -17,8 +17,9 @@ from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase, registry
 from keraunos.core.gradient import value_and_gradients
-from keraunos.core.scope import fresh_seed, noting_reads
+from keraunos.core.scope import Scope, fresh_seed, noting_reads
 from keraunos.core.symbolic import RecordedVariable, infer
+from keraunos.core.variable import structure_version
 from keraunos.training import data as data_sources
 from keraunos.training.callbacks import CallbackList, History
 from keraunos.training.computed import completed
@@ -26,6 +27,7 @@ from keraunos.training.data.streams import is_stream
 from keraunos.training.objectives import Objectives
 from keraunos.training.one_batch import OneBatch, Ready, capacity_of, filled
 from keraunos.training.running import Running
+from keraunos.training.stateless import takes_state
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError, warn
 from keraunos.utils.spelling import spelled
@@ -113,7 +115,13 @@ class Trainer(Running):
         return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile with what ``get_compile_config`` returned."""
+        """Compile with what ``get_compile_config`` returned; a class with a ``compile`` of its own is not compiled."""
+        if self._overrides("compile"):
+            warn(
+                f"{self.name}: is not compiled, since the class {type(self).__name__} has a compile() of its own, whose "  # type: ignore[attr-defined]
+                "arguments no file holds. Call it, or give the class get_compile_config() and compile_from_config(config)."
+            )
+            return
         self.compile(**registry.deserialize(dict(config)))
 
     @property
@@ -164,9 +172,9 @@ class Trainer(Running):
             loss = self.batch_loss(x, y, y_pred, sample_weight, training=True)
             return self.optimizer.scale_loss(loss), (y_pred, loss)
 
-        variables = self.trainable_variables  # type: ignore[attr-defined]
+        variables = self._trained_variables()
         (_, (y_pred, loss)), gradients = value_and_gradients(objective, variables)
-        self.optimizer.apply(gradients, variables)
+        self.optimizer.take_step(gradients, variables)
         self.track_loss(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -181,6 +189,26 @@ class Trainer(Running):
     def predict_step(self, data: Any) -> Any:
         """Outputs for a batch."""
         return self(data, training=False)  # type: ignore[operator]
+
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        metrics_variables: Sequence[Any],
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple[Any, tuple[list[Any], list[Any], list[Any]]]:
+        """``compute_loss`` for given values of all Variables: the loss, and the new values; changes nothing."""
+        groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)  # type: ignore[attr-defined]
+        given = (trainable_variables, non_trainable_variables, metrics_variables)
+        values = {v: x for group, own in zip(groups, given, strict=True) for v, x in zip(group, own, strict=True)}
+        with Scope(values, strict=False) as scope:
+            loss = self.batch_loss(x, y, y_pred, sample_weight, training=training)
+        trainable, others, metrics = ([scope.writes.get(v, values[v]) for v in group] for group in groups)
+        return loss, (trainable, others, metrics)
 
     def batch_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, *, training: bool) -> Any:
         """``compute_loss``, with those of its arguments that an override takes."""
@@ -203,8 +231,16 @@ class Trainer(Running):
     @property
     def metrics(self) -> list[Any]:
         """The loss tracker, the metrics of ``compile``, and metrics that are attributes."""
-        compiled = self._objectives.all_metrics if self._objectives is not None else []
+        compiled = self._compiled_metrics()
         return [*compiled, *(m for m in self._own_metrics() if all(m is not known for known in compiled))]
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        """The Variables of the metrics."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    def _compiled_metrics(self) -> list[Any]:
+        return self._objectives.all_metrics if self._objectives is not None else []
 
     def _own_metrics(self) -> list[Any]:
         from keraunos.metrics import Metric
@@ -570,29 +606,37 @@ class Trainer(Running):
         self._forget_plans()
         x_spec, y_spec, _ = batches.spec
         x_spec, y_spec = self._of_fixed_size(x_spec), self._of_fixed_size(y_spec)
-        with noting_reads() as reads:
-            outputs = self._outputs_of(self._forward, x_spec)
-        self._borrow(reads)
-        if predict:
-            return
-        objectives = self._need_compile("fit")
-        if not objectives.resolved:
-            names = getattr(self, "output_names", None) or ["output_1"]
-            objectives.resolve(names, y_spec, outputs)
-            _warn_of_lonely_softmax(self, outputs)
-        self._check_targets(batches, outputs, self._epochs_made if train else 0)
+        mode = "train" if train else "predict" if predict else "test"
+        if not self._steps_alone(mode):
+            with noting_reads() as reads:
+                outputs = self._outputs_of(self._forward, x_spec)
+            self._borrow(reads)
+            if predict:
+                return
+            objectives = self._need_compile("fit")
+            if not objectives.resolved:
+                names = getattr(self, "output_names", None) or ["output_1"]
+                objectives.resolve(names, y_spec, outputs)
+                _warn_of_lonely_softmax(self, outputs)
+            self._check_targets(batches, outputs, self._epochs_made if train else 0)
         if train and spelling.chosen():
             spelling.provider().compiling().warn_of_discrepancy(self)
-        if train and not self._owns("train"):
+        if train and (not self._overrides("train_step") or takes_state(self.train_step)):
             self.optimizer.build(self._trained_variables())
         if y_spec is not None and spelling.chosen() and not self._owns("train"):
             with noting_reads() as reads:
                 infer(self._loss_alone, (x_spec, y_spec))
             self._borrow(reads)
-        for mode in ("train", "test"):
-            if self._owns(mode) and (train or mode == "test"):
-                data = tuple(part for part in batches.spec if part is not None)
-                self._rehearse(getattr(self, f"{mode}_step"), data if len(data) > 1 else data[0])
+        if self._owns(mode):
+            data = tuple(part for part in batches.spec if part is not None)
+            self._rehearse(self.step_method(mode), data if len(data) > 1 else data[0], batches.batch_size)
+
+    def _steps_alone(self, mode: str) -> bool:
+        """Whether nothing asks for the outputs of the model itself: its step is a subclass's own, and it has no ``call``.
+
+        As in a GAN, whose step calls the networks inside of it.
+        """
+        return self._overrides(f"{mode}_step") and not self.has_call
 
     def _of_fixed_size(self, spec: Any) -> Any:
         """Specs of batches; of the size that the inputs of the model have, or its own targets, where that is fixed."""
@@ -619,10 +663,18 @@ class Trainer(Running):
             if (spelling.chosen() or isinstance(variable, RecordedVariable)) and variable not in borrowed:
                 borrowed.append(variable)
 
-    def _rehearse(self, method: Callable[[Any], Any], data: Any) -> None:
-        """Trace a custom step once, so that the optimizers and layers it uses make their Variables."""
-        trial = tree.map(lambda spec: TensorSpec([size or 2 for size in spec.shape], spec.dtype), data)
-        infer(lambda data: _numbers(method(data)), (trial,))
+    def _rehearse(self, method: Callable[[Any], Any], data: Any, rows: int) -> None:
+        """Trace a custom step once on a number of rows, so that the optimizers and layers it uses make their Variables."""
+        trial = tree.map(lambda spec: TensorSpec([size or rows for size in spec.shape], spec.dtype), data)
+        while True:
+            before = structure_version()
+            try:
+                infer(lambda data: _numbers(method(data)), (trial,))
+                return
+            except Exception:
+                # A step may list the weights of layers before it calls them for the first time, and so builds them.
+                if structure_version() == before:
+                    raise
 
     def _check_targets(self, batches: Any, outputs: Any, epoch: int) -> None:
         """Refuse labels outside the classes; ``epoch`` is the one that will run, since asking for it counts."""

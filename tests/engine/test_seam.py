@@ -182,15 +182,16 @@ def test_a_scope_made_inside_a_loop_may_be_written_and_drawn_from_there():
     assert float(K.compile(lambda stop: K.loop(body, K.array(0.0), 0, stop))(5)) == 5
 
 
-def test_a_trainable_variable_is_not_written_in_a_trace():
+def test_a_trainable_variable_that_a_trace_assigns_passes_the_gradient_on_to_what_it_was():
     weights = variable()
-    with scope(values={weights: K.array(A)}):
-        with pytest.raises(
-            ScopeError, match="trainable Variable 'v' is assigned inside a compiled step of the model 'm'"
-        ):
+
+    def objective(values):
+        with scope(values={weights: values}):
             weights.assign(B)
-        with pytest.raises(ScopeError, match="only the optimizer writes it"):
-            weights.assign_add(B)
+            return K.sum(weights * weights), None
+
+    gradient = K.value_and_gradient(objective)(K.array(A))[1]
+    assert np.allclose(gradient, 2 * np.asarray(B))
 
 
 def test_a_variable_that_nothing_holds_is_refused():

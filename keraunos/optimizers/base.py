@@ -7,6 +7,7 @@ loop calls. :meth:`Optimizer.apply` is the same step on Variables.
 """
 
 import functools
+import inspect
 import operator
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ import numpy as np
 from keraunos import initializers, schedules
 from keraunos.backend import K
 from keraunos.core import registry
-from keraunos.core.fields import Field, HiddenFlag, NonNegativeReal, Rate, real
+from keraunos.core.fields import Field, real
 from keraunos.core.naming import unique_name
 from keraunos.core.registry import Table
 from keraunos.core.scope import Scope, optimizer_writes
@@ -27,23 +28,6 @@ from keraunos.utils import spelling, tree
 from keraunos.utils.config import epsilon, floatx
 from keraunos.utils.errors import ArgumentError, ModelFileError, UsageError, warn
 from keraunos.utils.text import plural, shape_text, snake_case
-
-__all__ = [
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Nadam",
-    "OptaxOptimizer",
-    "Optimizer",
-    "RMSprop",
-    "deserialize",
-    "get",
-    "schedules",
-    "serialize",
-]
 
 Tensor = Any
 Key = Hashable
@@ -79,9 +63,6 @@ def _epsilon(value: Any) -> Any:
 
 
 LearningRate = Annotated[Any, Field(_learning_rate)]
-_Epsilon = Annotated[float, Field(_epsilon)]
-_WeightDecay = Annotated[float, Field(real(0))]
-_HiddenReal = Annotated[float, Field(real(0), hidden=True)]
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "weight_decay": real(0, optional=True),
     "clipnorm": real(0, optional=True),
@@ -357,7 +338,7 @@ class Optimizer(Stateful):
     def learning_rate(self) -> Any:
         """The rate as a Variable; the present value where a schedule or a function gives it. May be set."""
         made = isinstance(self._rate, Variable) or not hasattr(self, "_iterations")
-        return self._rate if made else self._rate_at(_present(self._rate_holders()))
+        return self._rate if made else self._rate_at(present(self._rate_holders()))
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -443,7 +424,7 @@ class Optimizer(Stateful):
         named: dict[str, Variable] = {}
         for variable in self.variables:
             if _seen is None or id(variable) not in _seen:
-                path = _unused(f"{prefix or self.name + '/'}{variable.name}", named)
+                path = unused(f"{prefix or self.name + '/'}{variable.name}", named)
                 variable.path, named[path] = path, variable
         if _seen is not None:
             _seen.update(map(id, named.values()))
@@ -466,7 +447,7 @@ class Optimizer(Stateful):
 
     def state(self, keys: Mapping[Variable, Key] | None = None) -> dict[str, Any]:
         """Present state as ``step`` takes it, with slots by ``keys[variable]``, by default by Variable."""
-        return _present(self.holders(keys))
+        return present(self.holders(keys))
 
     def set_state(self, state: Mapping[str, Any], keys: Mapping[Variable, Key] | None = None) -> None:
         """Store what ``step`` returned."""
@@ -559,6 +540,30 @@ class Optimizer(Stateful):
                 if value is not everything[variable]:
                     variable.assign(value)
         self.set_state(state)
+
+    @property
+    def applies_itself(self) -> bool:
+        """Whether a subclass applies gradients in its own way, which a step of training has to call."""
+        return any(map(self._overrides, ("apply", "apply_gradients", "stateless_apply")))
+
+    def _overrides(self, name: str) -> bool:
+        return getattr(type(self), name) is not getattr(Optimizer, name)
+
+    def take_step(self, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
+        """Update Variables by the outermost method that a subclass has of its own."""
+        if self._overrides("stateless_apply"):
+            own = self.variables
+            values = ([v.value for v in own], list(gradients), [v.value for v in variables])
+            trained, state = self.stateless_apply(*values)
+            with optimizer_writes():
+                for variable, value in zip([*variables, *own], [*trained, *state], strict=True):
+                    variable.assign(value)
+        elif self._overrides("apply_gradients"):
+            self.apply_gradients(list(zip(gradients, variables, strict=True)))
+        elif len(inspect.signature(self.apply).parameters) == 1:
+            self.apply(gradients)
+        else:
+            self.apply(gradients, variables)
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
         """``apply`` on pairs of gradient and variable; returns the count of steps."""
@@ -762,463 +767,12 @@ class Optimizer(Stateful):
 table: Table[Optimizer] = Table("optimizers", "optimizer", Optimizer)
 
 
-# --- the optimizers -------------------------------------------------------------------
-
-
-@table.register()
-class SGD(Optimizer):
-    """``w - rate * g``; with momentum ``m = momentum * m - rate * g`` and ``w + m``.
-
-    Args:
-        learning_rate: A number, a schedule, or a function without arguments.
-        momentum: Share of the last movement that goes on, 0 to 1.
-        nesterov: Whether to look ahead: ``w + momentum * m - rate * g``.
-
-    The other arguments are those of :class:`Optimizer`.
-    Reference: Sutskever, Martens, Dahl, Hinton 2013, "On the importance of initialization and momentum".
-
-    >>> weight = Variable([1.0])
-    >>> SGD(0.5).apply([np.array([1.0])], [weight]); weight.numpy().tolist()
-    [0.5]
-    """
-
-    learning_rate: LearningRate = 0.01
-    momentum: Rate = 0.0
-    nesterov: bool = False
-
-    @property
-    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        return (("momentum",),) if self.momentum else ()
-
-    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        if not self.momentum:
-            return parameter - rate * gradient, slots
-        m = self.momentum * slots["momentum"] - rate * gradient
-        movement = self.momentum * m - rate * gradient if self.nesterov else m
-        return parameter + movement, {"momentum": m}
-
-
-@table.register("rmsprop")
-class RMSprop(Optimizer):
-    """``w - rate * g / sqrt(v + epsilon)`` with ``v = rho * v + (1 - rho) * g**2``.
-
-    Args:
-        learning_rate: A number, a schedule, or a function without arguments.
-        rho: Share of the old mean square in the new one, 0 to 1.
-        momentum: Share of the last movement that goes on, 0 to 1.
-        epsilon: Added to the mean square; ``None`` for ``config.epsilon()``.
-        centered: Whether the square of the mean gradient is subtracted from ``v`` (variance, not mean square).
-        epsilon_inside: Whether epsilon is added under the root; else ``w - rate * g / (sqrt(v) + epsilon)``.
-
-    The other arguments are those of :class:`Optimizer`.
-    Reference: Tieleman, Hinton 2012, "Lecture 6.5 - rmsprop"; Graves 2013 for ``centered``.
-
-    >>> weight = Variable([1.0])
-    >>> RMSprop(0.1, rho=0.0).apply([np.array([4.0])], [weight]); weight.numpy().round(4).tolist()
-    [0.8999999761581421]
-    """
-
-    learning_rate: LearningRate = 0.001
-    rho: Rate = 0.9
-    momentum: NonNegativeReal = 0.0
-    epsilon: _Epsilon = 1e-7
-    centered: bool = False
-    epsilon_inside: HiddenFlag = True
-
-    @property
-    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        return (("velocity",), *[("momentum",)] * (self.momentum > 0), *[("average_gradient",)] * self.centered)
-
-    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        new = {"velocity": self.rho * slots["velocity"] + (1 - self.rho) * K.square(gradient)}
-        variance = new["velocity"]
-        if self.centered:
-            new["average_gradient"] = self.rho * slots["average_gradient"] + (1 - self.rho) * gradient
-            variance = variance - K.square(new["average_gradient"])
-        movement = rate * gradient / _root(variance, self.epsilon, self.epsilon_inside)
-        if self.momentum > 0:
-            movement = new["momentum"] = self.momentum * slots["momentum"] + movement
-        return parameter - movement, new
-
-
-@table.register()
-class Adam(Optimizer):
-    """``w - rate * m' / (sqrt(v') + epsilon)``; ``m`` and ``v`` are moving means of ``g`` and ``g**2``.
-
-    ``m'`` and ``v'`` are ``m`` and ``v`` without their bias towards 0; epsilon is
-    added to the root of ``v``, before the correction.
-
-    Args:
-        learning_rate: A number, a schedule, or a function without arguments.
-        beta_1: Share of the old mean in the new one, 0 to 1.
-        beta_2: The same for the mean square.
-        epsilon: Keeps the quotient finite; ``None`` for ``config.epsilon()``.
-        amsgrad: Whether the largest ``v`` so far takes the place of ``v``.
-
-    The other arguments are those of :class:`Optimizer`.
-    Reference: Kingma, Ba 2015, "Adam"; Reddi, Kale, Kumar 2018 for ``amsgrad``.
-
-    >>> weight = Variable([1.0])
-    >>> Adam(0.5).apply([np.array([3.0])], [weight]); weight.numpy().round(4).tolist()
-    [0.5]
-    """
-
-    learning_rate: LearningRate = 0.001
-    beta_1: Rate = 0.9
-    beta_2: Rate = 0.999
-    epsilon: _Epsilon = 1e-7
-    amsgrad: bool = False
-
-    @property
-    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        return (("momentum", "velocity"), *[("velocity_hat",)] * self.amsgrad)
-
-    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        count = K.cast(step + 1, K.dtype(rate))
-        rate = rate * K.sqrt(1 - K.power(self.beta_2, count)) / (1 - K.power(self.beta_1, count))
-        m = slots["momentum"] + (1 - self.beta_1) * (gradient - slots["momentum"])
-        v = slots["velocity"] + (1 - self.beta_2) * (K.square(gradient) - slots["velocity"])
-        new = {"momentum": m, "velocity": v}
-        if self.amsgrad:
-            v = new["velocity_hat"] = K.maximum(slots["velocity_hat"], v)
-        return parameter - rate * m / (K.sqrt(v) + self.epsilon), new
-
-
-@table.register("adamw")
-class AdamW(Adam):
-    """Adam with weight decay: ``w - rate * weight_decay * w`` before each update.
-
-    Args:
-        learning_rate: A number, a schedule, or a function without arguments.
-        weight_decay: Share of each weight, times the rate, that each step takes off.
-        beta_1: As for :class:`Adam`.
-        beta_2: As for :class:`Adam`.
-        epsilon: As for :class:`Adam`.
-        amsgrad: As for :class:`Adam`.
-
-    Reference: Loshchilov, Hutter 2019, "Decoupled Weight Decay Regularization".
-
-    >>> weight = Variable([1.0])
-    >>> AdamW(0.5, 0.1).apply([np.array([0.0])], [weight]); weight.numpy().round(4).tolist()
-    [0.949999988079071]
-    """
-
-    learning_rate: LearningRate = 0.001
-    weight_decay: _WeightDecay = 0.004
-    beta_1: Rate = 0.9
-    beta_2: Rate = 0.999
-    epsilon: _Epsilon = 1e-7
-    amsgrad: bool = False
-
-
-@table.register()
-class Adadelta(Optimizer):
-    """``w - rate * g * sqrt(d + epsilon) / sqrt(a + epsilon)``; ``a``, ``d`` are mean squares of gradient and movement.
-
-    Args:
-        learning_rate: A number, a schedule, or a function without arguments; the paper has 1.
-        rho: Share of the old mean squares in the new ones, 0 to 1.
-        epsilon: Keeps the quotient finite and the first step from being 0; ``None`` for ``config.epsilon()``.
-
-    The other arguments are those of :class:`Optimizer`.
-    Reference: Zeiler 2012, "ADADELTA".
-
-    >>> weight = Variable([1.0])
-    >>> Adadelta(1.0, 0.0, 1.0).apply([np.array([0.0])], [weight]); weight.numpy().tolist()
-    [1.0]
-    """
-
-    learning_rate: LearningRate = 0.001
-    rho: Rate = 0.95
-    epsilon: _Epsilon = 1e-7
-
-    @property
-    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        return (("accumulated_grad", "accumulated_delta_var"),)
-
-    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        a = self.rho * slots["accumulated_grad"] + (1 - self.rho) * K.square(gradient)
-        delta = K.sqrt(slots["accumulated_delta_var"] + self.epsilon) * gradient / K.sqrt(a + self.epsilon)
-        d = self.rho * slots["accumulated_delta_var"] + (1 - self.rho) * K.square(delta)
-        return parameter - rate * delta, {"accumulated_grad": a, "accumulated_delta_var": d}
-
-
-@table.register()
-class Adagrad(Optimizer):
-    """``w - rate * g / sqrt(a + epsilon)`` with ``a`` the sum of all squared gradients.
-
-    Args:
-        learning_rate: A number, a schedule, or a function without arguments.
-        initial_accumulator_value: What ``a`` starts from, 0 or more.
-        epsilon: Keeps the quotient finite; ``None`` for ``config.epsilon()``.
-        epsilon_inside: Whether epsilon is added under the root; else ``w - rate * g / (sqrt(a) + epsilon)``.
-
-    The other arguments are those of :class:`Optimizer`.
-    Reference: Duchi, Hazan, Singer 2011, "Adaptive Subgradient Methods".
-
-    >>> weight = Variable([1.0])
-    >>> Adagrad(0.5, 0.0).apply([np.array([3.0])], [weight]); weight.numpy().round(4).tolist()
-    [0.5]
-    """
-
-    learning_rate: LearningRate = 0.001
-    initial_accumulator_value: NonNegativeReal = 0.1
-    epsilon: _Epsilon = 1e-7
-    epsilon_inside: HiddenFlag = True
-
-    @property
-    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        return (("accumulator",),)
-
-    def initial_slot(self, slot_name: str, parameter: Any) -> Any:
-        if slot_name == "accumulator":
-            return initializers.Constant(self.initial_accumulator_value)(parameter.shape, str(parameter.dtype))
-        return super().initial_slot(slot_name, parameter)
-
-    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        a = slots["accumulator"] + K.square(gradient)
-        return parameter - rate * gradient / _root(a, self.epsilon, self.epsilon_inside), {"accumulator": a}
-
-
-@table.register()
-class Adamax(Optimizer):
-    """``w - rate * m' / (u + epsilon)`` with ``u = max(beta_2 * u, |g|)`` and ``m'`` as in :class:`Adam`.
-
-    Args:
-        learning_rate: A number, a schedule, or a function without arguments.
-        beta_1: Share of the old mean in the new one, 0 to 1.
-        beta_2: Factor of the old largest magnitude, 0 to 1.
-        epsilon: Keeps the quotient finite; ``None`` for ``config.epsilon()``.
-
-    The other arguments are those of :class:`Optimizer`.
-    Reference: Kingma, Ba 2015, "Adam", section 7.1.
-
-    >>> weight = Variable([1.0])
-    >>> Adamax(0.5).apply([np.array([3.0])], [weight]); weight.numpy().round(4).tolist()
-    [0.5]
-    """
-
-    learning_rate: LearningRate = 0.001
-    beta_1: Rate = 0.9
-    beta_2: Rate = 0.999
-    epsilon: _Epsilon = 1e-7
-
-    @property
-    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        return (("momentum", "norm"),)
-
-    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        count = K.cast(step + 1, K.dtype(rate))
-        m = slots["momentum"] + (1 - self.beta_1) * (gradient - slots["momentum"])
-        u = K.maximum(self.beta_2 * slots["norm"], K.abs(gradient))
-        return parameter - rate * m / ((1 - K.power(self.beta_1, count)) * (u + self.epsilon)), {
-            "momentum": m,
-            "norm": u,
-        }
-
-
-@table.register()
-class Nadam(Optimizer):
-    """Adam with Nesterov's momentum: ``m'`` looks one step ahead.
-
-    ``mu(t) = beta_1 * (1 - 0.96**(t * schedule_decay) / 2)``, ``P(t)`` is the product of all ``mu`` so far,
-    ``m' = mu(t+1) * m / (1 - P(t+1)) + (1 - mu(t)) * g / (1 - P(t))``, and
-    ``w - rate * m' / (sqrt(v') + epsilon)``.
-
-    Args:
-        learning_rate: A number, a schedule, or a function without arguments.
-        beta_1: Limit of the momentum, 0 to 1.
-        beta_2: Share of the old mean square in the new one, 0 to 1.
-        epsilon: Keeps the quotient finite; ``None`` for ``config.epsilon()``.
-        schedule_decay: How fast the momentum nears its limit; the paper has 0.004.
-
-    The other arguments are those of :class:`Optimizer`.
-    Reference: Dozat 2016, "Incorporating Nesterov Momentum into Adam".
-
-    >>> weight = Variable([1.0])
-    >>> Nadam(0.5, beta_1=0.0).apply([np.array([3.0])], [weight]); weight.numpy().round(4).tolist()
-    [0.5]
-    """
-
-    learning_rate: LearningRate = 0.001
-    beta_1: Rate = 0.9
-    beta_2: Rate = 0.999
-    epsilon: _Epsilon = 1e-7
-    schedule_decay: _HiddenReal = 1.0
-
-    @property
-    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        return (("momentum", "velocity"),)
-
-    @property
-    def scalar_names(self) -> tuple[str, ...]:
-        return ("momentum_product",)
-
-    def initial_scalar(self, scalar_name: str) -> float:
-        return 1.0
-
-    def update_scalars(self, scalars: dict[str, Any], step: Any) -> dict[str, Any]:
-        product = scalars["momentum_product"]
-        return {**scalars, "momentum_product": product * self._mu(K.cast(step + 1, K.dtype(product)))}
-
-    def update(self, gradient: Any, parameter: Any, slots: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        count, dtype = K.cast(step + 1, K.dtype(rate)), K.dtype(rate)
-        mu, ahead, product = self._mu(count), self._mu(count + 1), K.cast(slots["momentum_product"], dtype)
-        beta_1, beta_2 = K.array(self.beta_1, dtype), K.array(self.beta_2, dtype)
-        m = slots["momentum"] + (1 - beta_1) * (gradient - slots["momentum"])
-        v = slots["velocity"] + (1 - beta_2) * (K.square(gradient) - slots["velocity"])
-        m_hat = ahead * m / (1 - product * ahead) + (1 - mu) * gradient / (1 - product)
-        v_hat = v / (1 - K.power(beta_2, count))
-        return parameter - rate * m_hat / (K.sqrt(v_hat) + self.epsilon), {"momentum": m, "velocity": v}
-
-    def _mu(self, count: Any) -> Any:
-        return self.beta_1 * (1 - 0.5 * K.power(0.96, count * self.schedule_decay))
-
-
-class OptaxOptimizer(Optimizer):
-    """An optax gradient transformation as an optimizer.
-
-    ``optimizers.get(optax.adam(1e-3))`` and ``compile(optimizer=optax.adam(1e-3))``
-    make one. Its learning rate can be read and set if the transformation was
-    made with ``optax.inject_hyperparams``.
-
-    Args:
-        transformation: Anything with ``init(params)`` and ``update(gradients, state, params)``.
-        name: Name.
-
-    >>> from collections import namedtuple
-    >>> halve = namedtuple("Transformation", "init update")(
-    ...     lambda params: (), lambda grads, state, params: ({k: -0.5 * g for k, g in grads.items()}, state)
-    ... )
-    >>> weight = Variable([1.0])
-    >>> get(halve).apply([np.array([1.0])], [weight]); weight.numpy().tolist()
-    [0.5]
-    """
-
-    packable = False  # type: ignore[assignment]
-
-    def __init__(self, transformation: Any, name: str | None = None) -> None:
-        self.transformation = transformation
-        self._structure: Any = None
-        # The state for no parameters shows whether there is a learning rate to hold.
-        probe = tree.paths(transformation.init({}))
-        scheduled = any("learning_rate" in path[:-1] for path, _ in probe)
-        found = [leaf for path, leaf in probe if _injected(path, leaf) and not scheduled]
-        super().__init__(float(found[0]) if found else _no_learning_rate, name=name or unique_name("optax"))
-
-    @property
-    def learning_rate(self) -> Any:
-        """The injected learning rate, a Variable; may be set."""
-        return self._rate if isinstance(self._rate, Variable) else _no_learning_rate()
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        if hasattr(self, "_iterations") and not isinstance(self._rate, Variable):
-            _no_learning_rate()
-        Optimizer.learning_rate.fset(self, value)  # type: ignore[attr-defined]
-
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Make the transformation's state for trainable variables."""
-        super().build(variables)
-        self._paths: dict[Any, str] = {}
-        for variable in variables:
-            self._paths[variable] = _unused(variable.path, self._paths.values())
-        self._structure = self.transformation.init({self._paths[v]: K.array(v.value) for v in variables})
-        self._added = []
-        for path, leaf in tree.paths(self._structure):
-            if hasattr(leaf, "dtype") and not self._is_rate(path, leaf):
-                name = "_".join(str(part).replace("/", "_") for part in path)
-                self._added.append(self._named(Variable(leaf, trainable=False, name=name)))
-
-    def _rate_holders(self) -> dict[str, Any]:
-        rate = {"learning_rate": self._rate} if isinstance(self._rate, Variable) else {}
-        return {"iterations": self._iterations, **rate}
-
-    def _is_rate(self, path: Any, leaf: Any) -> bool:
-        return isinstance(self._rate, Variable) and _injected(path, leaf)
-
-    def _updated(
-        self, gradients: Tensors, parameters: Any, slots: Any, scalars: Any, state: Any, rate: Any, updates: Any
-    ) -> tuple[Any, Any, Any]:
-        described = tree.paths(self._structure)
-        # JAX sorts the keys of dicts: leaves are found by name here, and by their place in the structure below.
-        held = [hasattr(leaf, "dtype") and not self._is_rate(path, leaf) for path, leaf in described]
-        scalar_names = [f"added_{number}" for number in range(sum(held))]
-        values = iter(scalar_names)
-        flat = [
-            scalars[next(values)] if kept else state["learning_rate"] if self._is_rate(path, leaf) else leaf
-            for (path, leaf), kept in zip(described, held, strict=True)
-        ]
-        own = tree.unflatten(self._structure, flat)
-        names = {key: self._paths.get(key, key) for key in parameters}
-        given = {names[key]: value for key, value in parameters.items()}
-        slopes = {names[key]: gradients.get(key, K.zeros_like(value)) for key, value in parameters.items()}
-        changes, own = self.transformation.update(slopes, own, given)
-        parameters = {
-            key: value + K.cast(changes[names[key]], K.dtype(value)) if key in gradients else value
-            for key, value in parameters.items()
-        }
-        ordered = tree.leaves(tree.map(lambda _, leaf: leaf, self._structure, own))
-        new = [leaf for leaf, kept in zip(ordered, held, strict=True) if kept]
-        return parameters, slots, dict(zip(scalar_names, new, strict=True))
-
-    @property
-    def program_key(self) -> tuple[Any, ...]:
-        """What a compiled step has fixed of this optimizer."""
-        return (type(self), id(self.transformation))
-
-    def get_config(self) -> dict[str, Any]:
-        """Refused: an optax transformation consists of functions, which no file may hold."""
-        raise UsageError(
-            f"{self.name}: an optax transformation cannot be written into a config. Save the model without its "
-            "optimizer (include_optimizer=False), and compile again after loading."
-        )
-
-
-def _present(holders: Any) -> Any:
-    """Present values of a tree of holders."""
-    return tree.map(lambda h: h.value if isinstance(h, Variable) else K.array(h(), floatx()), holders)
-
-
-# --- by name --------------------------------------------------------------------------
-
-
-def get(identifier: Any) -> Any:
-    """Optimizer that a name, a config, a class, an optimizer or an optax transformation means.
-
-    >>> get("rmsprop").rho
-    0.9
-    """
-    if isinstance(identifier, str):
-        identifier = _known_name(identifier)
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, tuple) and callable(getattr(identifier, "update", None)) and hasattr(identifier, "init"):
-        return OptaxOptimizer(identifier)
-    found = table.get(identifier)
-    if found is not None and not isinstance(found, Optimizer):
-        raise ArgumentError(f"expected an optimizer: a name, a config, or an object; not a {type(found).__name__}.")
-    return found
-
-
-def serialize(optimizer: Any) -> Any:
-    """Config of an optimizer, as Keras 3 writes it."""
-    return table.serialize(optimizer)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Optimizer that a config, or a name, describes."""
-    if isinstance(config, dict) and "class_name" in config:
-        config = {**config, "class_name": _known_name(str(config["class_name"]))}
-    return table.deserialize(config, custom_objects)
-
-
 # --- helpers --------------------------------------------------------------------------
 
 
-def _known_name(name: str) -> str:
-    # Names of optimizers are accepted in any case: "SGD", "sgd", "RMSProp".
-    return name if name in table.members or name.lower() not in table.members else name.lower()
+def present(holders: Any) -> Any:
+    """Present values of a tree of holders."""
+    return tree.map(lambda h: h.value if isinstance(h, Variable) else K.array(h(), floatx()), holders)
 
 
 def _wide(rate: Tensor, parameter: Any) -> Tensor:
@@ -1233,31 +787,13 @@ def _clip_by_norm(gradient: Tensor, limit: float) -> Tensor:
     return gradient * limit / K.maximum(norm, limit)
 
 
-def _root(square: Tensor, epsilon: float, inside: bool) -> Tensor:
-    # A variance, as the difference of two means, may come out a little below 0.
-    return K.sqrt(square + epsilon) if inside else K.sqrt(K.maximum(square, 0.0)) + epsilon
-
-
 def _described(rate: Any) -> str:
     kind = "the schedule" if isinstance(rate, schedules.LearningRateSchedule) else "the function"
     return f"{kind} {getattr(rate, '__name__', type(rate).__name__)}"
 
 
-def _injected(path: tuple[Any, ...], leaf: Any) -> bool:
-    return len(path) > 1 and path[-1] == "learning_rate" and hasattr(leaf, "dtype")
-
-
-def _no_learning_rate() -> Any:
-    raise UsageError(
-        "the learning rate of this optax transformation is fixed inside it. To read and set it, wrap the "
-        "transformation: optax.inject_hyperparams(optax.adam)(learning_rate=0.001)."
-    )
-
-
-def _unused(name: str, taken: Collection[str]) -> str:
+def unused(name: str, taken: Collection[str]) -> str:
+    """A name, with a number where it is taken."""
     if name not in taken:
         return name
     return next(f"{name}_{number}" for number in range(1, len(taken) + 2) if f"{name}_{number}" not in taken)
-
-
-__getattr__ = spelling.older_names(__name__)
