@@ -23,8 +23,9 @@ help:
 demo: $(VENV)/.demo-ready
 	$(PY) -m keraunos demo $(ARGS)
 
+# Each process begins with tests that stand side by side, which share compiled programs, and steals when it has no more.
 test: $(VENV)/.dev-ready
-	$(PY) -m pytest -n $(JOBS) $(TESTS) $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist worksteal $(TESTS) $(ARGS)
 
 check: $(VENV)/.dev-ready
 	$(PY) -m ruff format --check .

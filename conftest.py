@@ -1,8 +1,11 @@
 """What holds for every test and doctest: the environment, and a clean slate before each."""
 
 import contextlib
+import ctypes
+import gc
 import os
 import random
+import sys
 from pathlib import Path
 
 # Before anything imports jax or keras: the oracle computes on JAX, and both libraries keep
@@ -12,7 +15,13 @@ os.environ["KERAUNOS_HOME"] = str(Path(__file__).parent / ".cache" / "keraunos")
 os.environ["KERAS_HOME"] = str(Path(__file__).parent / ".cache" / "keras")  # a person's keras.json is not read
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Most of a test is compiling, of programs that run once on a few numbers; what tests of whole runs start does without.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+# The newer emitters of kernels, which are better code, take two to three times as long to make it.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false",
+)
+# JAX would write the Python stack, which is deep in a test, beside every operation of a program: 10 % of a small one.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 
 import numpy as np
 import pytest
@@ -28,6 +37,7 @@ with contextlib.suppress(ImportError):
 @pytest.fixture(autouse=True)
 def clean_slate() -> None:
     """Layer names count from zero, and random numbers repeat, in every test."""
+    _share_what_programs_are_written_in()
     from keraunos import utils
 
     clear_session = getattr(utils, "clear_session", None)
@@ -37,8 +47,50 @@ def clean_slate() -> None:
     np.random.seed(0)
 
 
+# Bytes of memory from which on a process forgets its compiled programs after a file of tests.
+_MUCH_MEMORY = 1_200_000_000
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Bound the memory of a process that runs many files: the programs of one are of little use to the next."""
+    if "jax" in sys.modules and (nextitem is None or nextitem.path != item.path) and _memory() > _MUCH_MEMORY:
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
+        library = ctypes.CDLL(None)
+        if hasattr(library, "malloc_trim"):
+            library.malloc_trim(0)
+
+
+def _memory() -> int:
+    """Bytes that this process occupies, where the system tells."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def _share_what_programs_are_written_in() -> None:
+    """Let all programs of a process be written in one MLIR context.
+
+    JAX makes a context for each, and loads all dialects into it: a third of
+    the time of a program of one operation, and 1.6 MB that stay as long as it
+    is kept. Where a release of JAX has no such function, nothing is done.
+    """
+    mlir = sys.modules.get("jax._src.interpreters.mlir")
+    make = getattr(mlir, "make_ir_context", None)
+    if make is not None and make.__module__ == mlir.__name__:
+        context = make()
+        mlir.make_ir_context = lambda: context
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse names of tests that hold an address of memory: the processes of ``-n`` would not agree on them."""
+    """Begin with the longest tests, those of goals, so that at the end no process waits for one.
+
+    Names that hold an address of memory are refused: the processes of ``-n`` would not agree on them.
+    """
+    items.sort(key=lambda item: item.path.parent.name != "goals")
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"{item.nodeid}: name the parameter by ids=")
