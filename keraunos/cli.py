@@ -1,6 +1,7 @@
-"""The command line: ``python -m keraunos run``, ``python -m keraunos demo`` and ``python -m keraunos info``."""
+"""The command line: ``keraunos run``, ``keraunos demo`` and ``keraunos info``, or ``python -m keraunos run`` and so on."""
 
 import argparse
+import difflib
 import importlib.metadata
 import os
 import platform
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from keraunos import __version__
 from keraunos.utils.errors import ArgumentError, KeraunosError
 
 
@@ -15,9 +17,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 well done, 1 not possible, 130 interrupted; for ``run``, the program's.
 
     Args:
-        arguments: What stands behind ``python -m keraunos``; that of this process if not given.
+        arguments: What stands behind ``keraunos``; that of this process if not given.
     """
-    chosen = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser()
+    if not given:
+        parser.print_help()
+        return 0
+    if not given[0].startswith("-") and given[0] not in _COMMANDS:
+        parser.error(_no_command(given[0]))
+    chosen = parser.parse_args(given)
     try:
         if chosen.command == "info":
             for name, value in info():
@@ -46,14 +55,17 @@ def info() -> Iterator[tuple[str, str]]:
     from keraunos.backend import K, current_engine
     from keraunos.utils import config
 
-    yield "keraunos", _version("keraunos")
+    yield "keraunos", __version__
     yield "python", f"{platform.python_version()} ({sys.executable})"
     yield "system", f"{platform.system()} {platform.release()}, {platform.machine()}, {os.cpu_count()} processors"
     yield "engine", current_engine().name
     device = getattr(K.zeros(()), "device", "unknown")
     yield "device", str(getattr(device, "device_kind", device))
+    left_out = current_engine().options_left_out()
+    if left_out:
+        yield "compiled", f"without {', '.join(left_out)}, which this release of the engine lacks"
     yield "float type", config.floatx()
-    for library in ("jax", "numpy", "h5py", "rich", "matplotlib", "pillow", "pandas"):
+    for library in ("jax", "jaxlib", "numpy", "h5py", "rich", "matplotlib", "pillow", "pandas"):
         yield library, _version(library)
     home = config.home()
     yield "home", f"{home} (from KERAUNOS_HOME)" if os.environ.get("KERAUNOS_HOME") else str(home)
@@ -87,8 +99,24 @@ def _seed(text: str) -> int | None:
     return int(text)
 
 
+_COMMANDS = ("demo", "run", "info")
+
+
+def _no_command(word: str) -> str:
+    """What to say where the first word names no command: the one that was meant, if it can be told."""
+    if Path(word).suffix in (".py", ".ipynb", ".md", ".txt"):
+        return f"to run a program, say so: keraunos run {word}"
+    near = difflib.get_close_matches(word, _COMMANDS, n=1)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    return f"there is no command {word!r}.{meant} The commands are {', '.join(map(repr, _COMMANDS))}."
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m keraunos", description="Keraunos, a neural-network library.")
+    as_module = Path(sys.argv[0]).name == "__main__.py"
+    parser = argparse.ArgumentParser(
+        prog="python -m keraunos" if as_module else "keraunos", description="Keraunos, a neural-network library."
+    )
+    parser.add_argument("--version", action="version", version=f"keraunos {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="train four networks on real data, with pictures")
     demo.add_argument(

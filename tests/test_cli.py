@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
+import keraunos
 from keraunos import cli, demo
+from keraunos.backend import current_engine
 
 
 def test_info_prints_versions_engine_device_and_folders(capsys, monkeypatch, tmp_path):
@@ -36,11 +38,45 @@ def test_the_module_is_the_command_line():
     assert "info" in result.stdout
 
 
-def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
+def refused(capsys, *arguments):
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["dmeo"])
+        cli.main(arguments)
     assert stopped.value.code == 2
-    assert "'demo'" in capsys.readouterr().err
+    return capsys.readouterr().err
+
+
+def test_an_unknown_command_is_refused_with_the_known_ones_and_the_one_that_was_meant(capsys):
+    said = refused(capsys, "dmeo")
+    assert "there is no command 'dmeo'. Did you mean 'demo'? The commands are 'demo', 'run', 'info'." in said
+    assert "Did you mean" not in refused(capsys, "zzz")
+
+
+@pytest.mark.parametrize("name", ["script.py", "folder/notebook.ipynb", "post.txt", "post.md"])
+def test_a_program_in_place_of_a_command_is_told_how_it_is_run(capsys, name):
+    assert f"keraunos run {name}" in refused(capsys, name)
+
+
+def test_every_command_that_is_named_is_there_and_no_other():
+    with_help = next(action for action in cli._parser()._actions if action.dest == "command")
+    assert set(cli._COMMANDS) == set(with_help.choices)
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    assert cli.main([]) == 0
+    assert "COMMAND" in capsys.readouterr().out
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"keraunos {keraunos.__version__}\n"
+
+
+def test_info_names_the_options_that_programs_are_compiled_without(monkeypatch):
+    assert "compiled" not in dict(cli.info()) or "emitters" in dict(cli.info())["compiled"]
+    monkeypatch.setattr(current_engine(), "options_left_out", lambda: ["xla_cpu_one", "xla_cpu_two"])
+    assert dict(cli.info())["compiled"].startswith("without xla_cpu_one, xla_cpu_two, which")
 
 
 def test_the_demo_refuses_a_file_in_place_of_a_folder(capsys, tmp_path):

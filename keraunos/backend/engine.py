@@ -497,6 +497,10 @@ class Engine(DerivedOperations, ABC):
 
     # --- devices -----------------------------------------------------------------
 
+    def options_left_out(self) -> list[str]:
+        """Names of the options that programs are compiled without, because this release of the library lacks them."""
+        return []
+
     def device_count(self) -> int:
         """How many devices a batch can be spread over."""
         return 1

@@ -46,6 +46,7 @@ class JaxEngine(Engine):
         options.apply()
         follow_floatx(options.widen)
         self._folder = programs.use_folder()
+        options.recall(self._folder)
 
     # --- conversion and creation -------------------------------------------------
 
@@ -356,6 +357,8 @@ class JaxEngine(Engine):
         return jax.block_until_ready(values)
 
     # --- devices -----------------------------------------------------------------
+
+    options_left_out = staticmethod(options.left_out)
 
     def device_count(self) -> int:
         return jax.device_count()

@@ -1,8 +1,10 @@
 """What is asked of XLA, of JAX and of the C library beyond their defaults, with the measured reason of each."""
 
+import contextlib
 import ctypes
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,6 +22,11 @@ _FOR_CPU = {
 _COMPILE_SOON = {"xla_cpu_use_fusion_emitters": False}
 _FEW_NUMBERS = 10_000
 
+# The names of those that this XLA does not know. They are options of its developers, which come and go with its releases:
+# the emitters' is gone since jaxlib 0.11.1, the library's came with 0.8.1. None may decide whether a program runs.
+_unknown: set[str] = set()
+_REMEMBERED = "unknown-options.txt"
+
 # Numbers of glibc's malloc.h: M_MMAP_MAX and M_TRIM_THRESHOLD. One heap for all threads (M_ARENA_MAX) is not asked for:
 # the compiler's threads would wait for each other, a fifth of its time.
 _OF_MALLOC = {-4: 0, -1: 1 << 30}
@@ -31,7 +38,54 @@ def of_compiler(text: str, tensors: Iterable[Any]) -> dict[str, Any] | None:
         return None
     numbers = sum(tensor.size for tensor in tensors if jnp.issubdtype(tensor.dtype, jnp.floating))
     small = numbers < _FEW_NUMBERS and "stablehlo.dot_general" in text
-    return _FOR_CPU | _COMPILE_SOON if small else _FOR_CPU
+    return known(_FOR_CPU | _COMPILE_SOON if small else _FOR_CPU)
+
+
+def known(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``wanted`` that this XLA is not known to refuse."""
+    return {name: value for name, value in wanted.items() if name not in _unknown}
+
+
+def learn(wanted: Mapping[str, Any], folder: Path | None) -> bool:
+    """Try each option by itself on a program of nothing; returns whether one turned out to be unknown.
+
+    It is asked after a program could not be compiled, so that a release which
+    knows them all is never asked. What it learns is kept in ``folder``, which
+    belongs to one release of JAX and XLA.
+    """
+    nothing = jax.jit(lambda x: x).lower(jax.ShapeDtypeStruct((), "float32"))
+    refused = {name for name, value in known(wanted).items() if not _compiles(nothing, {name: value})}
+    # Where nothing at all compiles, the options are not to blame.
+    if not refused or not _compiles(nothing, {}):
+        return False
+    _unknown.update(refused)
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            (folder / _REMEMBERED).write_text("\n".join(sorted(_unknown)))
+    return True
+
+
+def recall(folder: Path | None) -> None:
+    """Read what an earlier process learned of this release."""
+    if folder is not None:
+        with contextlib.suppress(OSError, ValueError):
+            names = (folder / _REMEMBERED).read_text().split()
+            _unknown.update((_FOR_CPU | _COMPILE_SOON).keys() & names)
+
+
+def left_out() -> list[str]:
+    """The options that would be asked for and that this XLA does not know, found by trying them."""
+    if jax.default_backend() == "cpu":
+        learn(_FOR_CPU | _COMPILE_SOON, None)
+    return sorted(_unknown)
+
+
+def _compiles(program: Any, settings: dict[str, Any]) -> bool:
+    try:
+        program.compile(compiler_options=settings)
+    except Exception:  # of a class that differs with the release
+        return False
+    return True
 
 
 def apply() -> None:
@@ -39,7 +93,8 @@ def apply() -> None:
     _keep_freed_memory()
     # Nothing else is done while a program runs, so it runs in the thread that calls it: to hand a small one to
     # another thread costs 2 to 10 µs (measured for one row of a network of 784-10: 22 against 13 µs).
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    with contextlib.suppress(AttributeError):  # a release without that switch
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
 def _keep_freed_memory() -> None:

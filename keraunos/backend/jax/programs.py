@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import jaxlib
 
+from keraunos.backend.jax import options
 from keraunos.utils.config import home
 
 # What is kept of all folders together; what was used least recently goes first, down to three quarters.
@@ -52,7 +53,17 @@ def use_folder() -> Path | None:
 
 
 def compiled(lowered: Any, settings: dict[str, Any] | None, folder: Path | None) -> Any:
-    """Compile, or fetch from the folder; what there cannot be read is taken away, so that it is stored anew."""
+    """Compile, or fetch from the folder, without the options that this XLA turns out not to know."""
+    try:
+        return _compiled(lowered, settings, folder)
+    except Exception:
+        if not settings or not options.learn(settings, folder):
+            raise
+        return _compiled(lowered, options.known(settings), folder)
+
+
+def _compiled(lowered: Any, settings: dict[str, Any] | None, folder: Path | None) -> Any:
+    """Compile or fetch; what in the folder cannot be read is taken away, so that it is stored anew."""
     if folder is None:
         return lowered.compile(compiler_options=settings)
     with warnings.catch_warnings(record=True) as said:
