@@ -74,6 +74,7 @@ def uninstall_keras() -> None:
     _finder.aside.clear()
     settings.forget()
     offered.remove()
+    spelling.compile_settles(False)
     _choose(_finder.era)
 
 
@@ -125,6 +126,9 @@ class _Alias(ModuleType):
             return modules.version()
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if not self.__name__.startswith("keras"):
+            # Of TensorFlow's Keras a model trains what was trainable when it was compiled.
+            spelling.compile_settles(True)
         return modules.find(place, name)
 
     def __dir__(self) -> list[str]:

@@ -6,8 +6,10 @@ callback assigns is obeyed, and an interruption leaves the weights of the last
 finished call.
 """
 
+import contextlib
+import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from keraunos.core import phase, registry
 from keraunos.core.gradient import value_and_gradients
 from keraunos.core.scope import Scope, fresh_seed, noting_reads
 from keraunos.core.symbolic import RecordedVariable, infer
-from keraunos.core.variable import structure_version
+from keraunos.core.variable import structure_changed, structure_version
 from keraunos.training import data as data_sources
 from keraunos.training.callbacks import CallbackList, History
 from keraunos.training.computed import completed
@@ -35,6 +37,17 @@ from keraunos.utils.text import plural
 
 # What training goes on from beside the Variables.
 _COUNTERS = ("seed", "steps_made", "epochs_made")
+
+
+def _as_compiled(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that runs while each layer is frozen or free as it was when the model was compiled."""
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with self._flags_of_compile():
+            return method(self, *args, **kwargs)
+
+    return call
 
 
 class Trainer(Running):
@@ -99,11 +112,30 @@ class Trainer(Running):
         self.stop_training = False
         # Before Keras 3, a layer frozen or freed later changed nothing until the model was compiled again.
         self._trained = self.trainable_variables if spelling.chosen() and self.built else None  # type: ignore[attr-defined]
+        settles = spelling.compile_settles() and not spelling.chosen()
+        self._flags = [(layer, layer.trainable) for layer in self._flatten_layers()] if settles else []  # type: ignore[attr-defined]
         self._programs: dict[Any, Any] = {}
         self._paces: dict[int, int] = {}
         self._seed = fresh_seed()
         self._steps_made = 0
         self._epochs_made = 0
+
+    @contextlib.contextmanager
+    def _flags_of_compile(self) -> Iterator[None]:
+        """Inside, each layer is frozen or free as when the model was compiled, where ``compile`` settles that."""
+        differ = [(layer, layer.trainable) for layer, flag in self.__dict__.get("_flags", ()) if layer.trainable != flag]
+        if not differ:
+            yield
+            return
+        for layer, flag in differ:
+            layer._trainable = not flag
+        structure_changed()
+        try:
+            yield
+        finally:
+            for layer, flag in differ:
+                layer._trainable = flag
+            structure_changed()
 
     def get_compile_config(self) -> dict[str, Any]:
         """The arguments of ``compile`` as plain data; the optimizer as it is now."""
@@ -273,6 +305,7 @@ class Trainer(Running):
     # --- fit -----------------------------------------------------------------------
 
     @spelled
+    @_as_compiled
     def fit(
         self,
         x: Any = None,
@@ -459,7 +492,8 @@ class Trainer(Running):
     ) -> Any:
         """One step of training on one batch; returns like ``evaluate``."""
         self._need_compile("train_on_batch")
-        return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
+        with self._flags_of_compile():
+            return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
     @spelled
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -622,7 +656,13 @@ class Trainer(Running):
         if train and spelling.chosen():
             spelling.provider().compiling().warn_of_discrepancy(self)
         if train and (not self._overrides("train_step") or takes_state(self.train_step)):
-            self.optimizer.build(self._trained_variables())
+            trained = self._trained_variables()
+            if not trained and not spelling.chosen() and self.weights:  # type: ignore[attr-defined]
+                warn(
+                    f"{self.name}: all of its weights are frozen, so training changes none of them. Set trainable = True, "  # type: ignore[attr-defined]
+                    "and compile again; a model inside of another one can be frozen there and free where it is trained."
+                )
+            self.optimizer.build(trained)
         if y_spec is not None and spelling.chosen() and not self._owns("train"):
             with noting_reads() as reads:
                 infer(self._loss_alone, (x_spec, y_spec))

@@ -30,6 +30,7 @@ _era = [MODERN]
 _said: set[str] = set()
 _quiet = [False]
 _written = [MODERN]
+_compile_settles = [False]
 
 
 class Provider(Protocol):
@@ -172,6 +173,17 @@ def use_era(number: int) -> int:
         raise ArgumentError(f"there is no era {number!r}; expected 1 (Keras 1), 2 (Keras 2) or 3 (Keras 3).")
     before, _era[0] = _era[0], number
     return before
+
+
+def compile_settles(settles: bool | None = None) -> bool:
+    """Whether ``compile`` settles for today's era too which layers are trained, as a kin of it had it; may be set.
+
+    >>> compile_settles()
+    False
+    """
+    if settles is not None:
+        _compile_settles[0] = settles
+    return _compile_settles[0]
 
 
 @contextlib.contextmanager

@@ -424,3 +424,50 @@ def test_a_progress_bar_is_that_of_the_era(era, line, capsys):
     assert line in shown
     assert ("\x1b" in shown) == (era == 3)
     assert keras.utils.Progbar is Progbar
+
+
+# --- what TensorFlow's Keras did otherwise than Keras 3 ---------------------------------------
+
+
+def adversaries(tensorflow):
+    """A critic that is compiled free, frozen, and compiled again behind a generator, as in posts about GANs."""
+    install_as_keras(era=3)
+    if tensorflow:
+        import tensorflow as tf
+
+        keras = tf.keras
+    else:
+        import keras
+    critic = keras.Sequential([keras.layers.Dense(4, input_shape=(3,)), keras.layers.BatchNormalization()])
+    critic.add(keras.layers.Dense(1))
+    critic.compile("sgd", "mse")
+    critic.trainable = False
+    both = keras.Sequential([keras.layers.Dense(3, input_shape=(2,)), critic])
+    both.compile("sgd", "mse")
+    return critic, both
+
+
+def changed(model, step):
+    before = [weight.copy() for weight in model.get_weights()]
+    step()
+    return [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
+
+
+def test_under_tensorflow_a_model_trains_what_was_trainable_when_it_was_compiled():
+    critic, both = adversaries(tensorflow=True)
+    rng = np.random.RandomState(0)
+    x, y, z = rng.rand(8, 3), np.ones((8, 1)), rng.rand(8, 2)
+    assert changed(critic, lambda: critic.train_on_batch(x, y)) == [True] * 8
+    assert changed(critic, lambda: critic.fit(x, y, verbose=0)) == [True] * 8
+    assert not critic.trainable
+    assert changed(critic, lambda: both.train_on_batch(z, y)) == [False] * 8
+    assert changed(both, lambda: both.fit(z, y, verbose=0)) == [True] * 2 + [False] * 8
+    critic.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match="all of its weights are frozen, so training changes none of them"):
+        assert changed(critic, lambda: critic.train_on_batch(x, y)) == [False] * 8
+
+
+def test_under_keras_3_a_critic_that_is_frozen_later_is_said_to_learn_nothing():
+    critic, _ = adversaries(tensorflow=False)
+    with pytest.warns(UserWarning, match="sequential: all of its weights are frozen"):
+        assert changed(critic, lambda: critic.train_on_batch(np.ones((4, 3)), np.ones((4, 1)))) == [False] * 8
