@@ -200,14 +200,14 @@ class Program:
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.updates = [update for update in updates if update is not None]
         known = [id(tensor) for tensor in self.inputs]
-        wanted = [t for t in tree.leaves((self.outputs, self._updated())) if isinstance(t, SymbolicTensor)]
-        missing = sources_of(wanted, known)
+        self.wanted = [t for t in tree.leaves((self.outputs, self._updated())) if isinstance(t, SymbolicTensor)]
+        missing = sources_of(self.wanted, known)
         if missing:
             raise ArgumentError(
                 f"the outputs of a function depend on {missing[0].name!r} of shape {missing[0].shape}, which is not "
                 "among its inputs. Add it to them."
             )
-        self._nodes = nodes_of(wanted, known)
+        self._nodes = nodes_of(self.wanted, known)
         self._compiled: dict[Any, tuple[Callable[..., Any], list[Variable], list[Variable]]] = {}
 
     def _updated(self) -> list[Any]:
@@ -240,7 +240,7 @@ class Program:
                 values = {id(tensor): value for tensor, value in zip(self.inputs, given, strict=True)}
                 compute(self._nodes, values, numbered=True)
                 results = [_read(output, values) for output in self.outputs]
-                new = self._assigned(scope, values)
+                new = self.assigned(scope, values)
             assigned[:] = new
             return [K.array(result) for result in results], list(new.values())
 
@@ -252,7 +252,8 @@ class Program:
             return run, variables, assigned
         return K.compile(run), variables, assigned
 
-    def _assigned(self, scope: Scope, values: dict[int, Any]) -> dict[Variable, Any]:
+    def assigned(self, scope: Scope, values: dict[int, Any]) -> dict[Variable, Any]:
+        """New values of Variables after the updates, from the values of all tensors that these need."""
         new: dict[Variable, Any] = {}
         for update in self.updates:
             if isinstance(update, (tuple, list)):

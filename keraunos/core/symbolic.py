@@ -5,8 +5,9 @@ return. Operations on it (operators, ``ops``, layers) are recorded as nodes, fro
 which a functional model is made.
 """
 
+import contextlib
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase
 from keraunos.core.naming import unique_name
 from keraunos.core.scope import Scope, current_scope
-from keraunos.core.variable import Variable
+from keraunos.core.variable import Variable, recorder
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError
 
@@ -204,9 +205,29 @@ class RecordedVariable(Variable):
 
     def operate(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record the operation where nothing is being computed."""
-        if operation in _ANSWERED or not recording():
-            return super().operate(operation, args, kwargs)
-        return record(Operation(operation), args, kwargs)
+        return _recorded(self, operation, args, kwargs)
+
+
+def _recorded(variable: Variable, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if operation in _ANSWERED or not recording():
+        return variable.perform(operation, args, kwargs)
+    return record(Operation(operation), args, kwargs)
+
+
+@contextlib.contextmanager
+def recording_all() -> Iterator[None]:
+    """Inside a ``with`` block, operations on any Variable are recorded, as those on a ``RecordedVariable`` always are."""
+    token = recorder.set(_recorded)
+    try:
+        yield
+    finally:
+        recorder.reset(token)
+
+
+def is_recorded(value: Any) -> bool:
+    """Whether operations on a value are recorded now, and it is no symbolic tensor."""
+    kind = Variable if recorder.get() is not None else RecordedVariable
+    return isinstance(value, kind) and recording()
 
 
 _ANSWERED = ("shape", "dtype", "ndim", "size", "is_tensor", "to_numpy", "convert_to_numpy", "array", "wait")

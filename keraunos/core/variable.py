@@ -16,6 +16,9 @@ from keraunos.utils.errors import ArgumentError, ShapeError
 # The float type in which a layer computes; Variables are read in it (mixed precision).
 autocast_dtype: contextvars.ContextVar[str | None] = contextvars.ContextVar("autocast_dtype", default=None)
 
+# What records operations on any Variable, where a graph is being made: it returns what stands for the result.
+recorder: contextvars.ContextVar[Callable[..., Any] | None] = contextvars.ContextVar("recorder", default=None)
+
 # Asked before a Variable is made: loading refuses shapes that its file cannot account for.
 allocation_guard: contextvars.ContextVar[Callable[[tuple[int, ...]], None] | None] = contextvars.ContextVar(
     "allocation_guard", default=None
@@ -204,6 +207,13 @@ class Variable(Operand):
 
     def operate(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Perform the operation on the values."""
+        record = recorder.get()
+        if record is not None:
+            return record(self, operation, args, kwargs)
+        return self.perform(operation, args, kwargs)
+
+    def perform(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Perform the operation on the values, whoever records."""
         args, kwargs = tree.map(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, (args, kwargs))
         return getattr(K, operation)(*args, **kwargs)
 

@@ -127,6 +127,13 @@ def warn_of_discrepancy(model: Any) -> None:
         )
 
 
+def own_step(model: Any) -> Any:
+    """The training step of a model whose optimizer says its updates itself; of another one ``None``."""
+    from keraunos.eras import updates
+
+    return updates.step_of(model) if updates.says_updates(model.optimizer) else None
+
+
 def as_shown(values: Sequence[Any]) -> Any:
     """Loss and metrics as a list; one alone is a number of NumPy."""
     return np.float64(values[0]) if len(values) == 1 else list(values)

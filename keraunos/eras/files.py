@@ -28,6 +28,7 @@ __all__ = [
     "model_from_config",
     "model_from_yaml",
     "names_in_code",
+    "optimizer_config",
     "origin",
     "preprocess_weights_for_loading",
     "todays_arguments",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 architecture = release.architecture
+optimizer_config = release.optimizer_config
 
 
 # --- what saving asks for -----------------------------------------------------------------

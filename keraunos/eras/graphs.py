@@ -18,9 +18,10 @@ from keraunos.backend.spec import TensorSpec
 from keraunos.config import floatx
 from keraunos.core import evaluation, phase
 from keraunos.core.scope import Scope, current_scope, next_key
-from keraunos.core.symbolic import Call, RecordedVariable, SymbolicTensor, is_symbolic, record, recording
+from keraunos.core.symbolic import Call, SymbolicTensor, is_recorded, is_symbolic, record, recording
 from keraunos.core.variable import Variable
 from keraunos.layers.layer import Layer
+from keraunos.optimizers import Optimizer
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, ShapeError
 
@@ -39,8 +40,7 @@ def recorded(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         leaves = tree.leaves((args, kwargs))
-        later = recording() and any(isinstance(leaf, RecordedVariable) for leaf in leaves)
-        if later or is_symbolic(leaves):
+        if any(map(is_recorded, leaves)) or is_symbolic(leaves):
             return record(Call(function), args, kwargs)
         return function(*args, **kwargs)
 
@@ -307,7 +307,7 @@ def update(x: Variable, new_x: Any) -> Any:
     """
     open_still = isinstance(new_x, SymbolicTensor) and bool(evaluation.sources_of([new_x]))
     if open_still or (spelling.chosen() and recording()):
-        return record(Call(functools.partial(_assigned, x), "update"), (new_x,), {})
+        return record(Call(functools.partial(assigned, x), "update"), (new_x,), {})
     if phase.inside_a_call() and not phase.training():
         return new_x
     return x.assign(evaluation.value_of(new_x))
@@ -328,7 +328,8 @@ def moving_average_update(x: Variable, value: Any, momentum: Any) -> Any:
     return update(x, x * momentum + value * (1.0 - momentum))
 
 
-def _assigned(x: Variable, value: Any) -> Any:
+def assigned(x: Variable, value: Any) -> Any:
+    """The new value of a Variable, which it gets once everything is computed."""
     value = K.cast(K.array(value.value if isinstance(value, Variable) else value), x.dtype)
     if tuple(K.shape(value)) != x.shape:
         raise ShapeError(f"update: {x.path!r} has shape {x.shape}, its new value {tuple(K.shape(value))}.")
@@ -342,14 +343,17 @@ class OptimizerUpdates:
     """A step of an optimizer, for ``function(updates=optimizer.get_updates(loss, params))``."""
 
     def __init__(self, optimizer: Any, loss: Any, params: Sequence[Variable]) -> None:
-        found = gradients(loss, list(params))
+        # What a subclass's own ``get_gradients`` returns is limited already.
+        self._own = type(optimizer).get_gradients is not Optimizer.get_gradients  # type: ignore[attr-defined]
+        found = optimizer.get_gradients(loss, list(params)) if self._own else gradients(loss, list(params))
         pairs = [(p, g) for p, g in zip(params, found, strict=True) if g is not None]
         self.optimizer, self.params = optimizer, [p for p, _ in pairs]
         self.tensors = tuple(g for _, g in pairs)
 
     def run(self, values: Any) -> None:
         """Apply the gradients."""
-        self.optimizer.apply([values[id(tensor)] for tensor in self.tensors], self.params)
+        with self.optimizer.unlimited() if self._own else contextlib.nullcontext():
+            self.optimizer.apply([values[id(tensor)] for tensor in self.tensors], self.params)
 
     def keeps(self, variable: Variable) -> bool:
         """Whether a Variable is to be kept though it was not changed: none."""
@@ -472,7 +476,7 @@ def print_tensor(x: Any, message: str = "") -> Any:
             print(f"{message}{np.asarray(K.to_numpy(x))}")
         return x
 
-    if is_symbolic(x) or (recording() and isinstance(x, RecordedVariable)):
+    if is_symbolic(x) or is_recorded(x):
         return record(Call(printed, needs_values=True), (x,), {}, TensorSpec(x.shape, x.dtype))
     return printed(x)
 
@@ -571,8 +575,10 @@ def _minds_phase(layer: Layer) -> bool:
 
 
 def get_gradients(self: Any, loss: Any, params: Sequence[Any]) -> list[Any]:
-    """Symbolic gradients of a loss."""
-    return gradients(loss, list(params))
+    """Symbolic gradients of a loss, limited as the optimizer's ``clipnorm`` and ``clipvalue`` say."""
+    found = dict(enumerate(gradients(loss, list(params))))
+    limited = self.limited({key: gradient for key, gradient in found.items() if gradient is not None})
+    return [limited.get(key) for key in found]
 
 
 def get_updates(self: Any, *args: Any, **kwargs: Any) -> list[Any]:

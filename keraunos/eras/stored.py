@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from keraunos.core.stateful import Stateful
+from keraunos.eras import updates
 from keraunos.eras.configs import Origin
 
 __all__ = ["Made", "Stored", "backend_of", "earlier_arrays", "todays_arrays", "todays_state"]
@@ -257,7 +258,13 @@ def todays_state(
         written: Who wrote them.
     """
     optimizer = model.optimizer
-    counted, slots = SLOTS.get(type(optimizer).__name__, (True, ()))
+    if updates.says_updates(optimizer) or type(optimizer).__name__ not in SLOTS:
+        if updates.says_updates(optimizer):
+            updates.step_of(model)  # which makes the state
+        own = list(optimizer.weights)
+        fits = [tuple(a.shape) for a in stored] == [v.shape for v in own]
+        return list(zip(own, stored, strict=True)) if fits else None
+    counted, slots = SLOTS[type(optimizer).__name__]
     written = backend_of(written, [name for _, named in layers for name, _ in named])
     trained = [[variable for variable in layer.trainable_variables if variable.saved] for layer, _ in layers]
     named = [

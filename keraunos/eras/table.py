@@ -549,6 +549,10 @@ METHODS = (
     Method("Layer", "get_losses_for", "added:get_losses_for"),
     Method("Optimizer", "get_updates", "graphs:get_updates"),
     Method("Optimizer", "get_gradients", "graphs:get_gradients"),
+    Method("Optimizer", "updates", "updates:told()"),
+    Method("Optimizer", "weights", "updates:weights()"),
+    Method("Optimizer", "get_weights", "updates:get_weights"),
+    Method("Optimizer", "initial_decay", "updates:initial_decay()"),
     *(
         Method("Model", name, f"graphs:{name}{brackets}")
         for name, brackets in (

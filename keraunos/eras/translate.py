@@ -411,9 +411,16 @@ def _filled(name: str, function: Callable[..., Any], values: Mapping[str, Any]) 
 
 
 def adopt(cls: type) -> None:
-    """Give a class of the library the methods and attributes that earlier eras called otherwise."""
+    """Give a class of the library the methods and attributes that earlier eras called otherwise.
+
+    An optimizer of a user's that says its updates itself keeps its learning rate itself too.
+    """
+    if not cls.__module__.startswith("keraunos."):
+        if "get_updates" in vars(cls):
+            cls.needs_rate = False  # type: ignore[attr-defined]
+        return
     for row in table.METHODS:
-        if row.owner == cls.__name__ and cls.__module__.startswith("keraunos."):
+        if row.owner == cls.__name__:
             setattr(cls, row.old, _renamed(row))
 
 

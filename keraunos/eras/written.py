@@ -13,6 +13,7 @@ import numpy as np
 
 from keraunos.core import registry
 from keraunos.core.registry import TABLES
+from keraunos.eras import updates
 from keraunos.eras.configs import is_centred
 from keraunos.eras.stored import SLOTS
 from keraunos.utils import spelling
@@ -370,18 +371,36 @@ def training(model: Any) -> dict[str, Any]:
     """What a model was compiled with."""
     given = model._compile_arguments
     optimizer = registry.serialize(model.optimizer)
-    if optimizer["class_name"] not in SLOTS:
+    own = not type(model.optimizer).__module__.startswith("keraunos.")
+    if optimizer["class_name"] not in SLOTS and not own:
         raise ArgumentError(
             f"Keras 2 had no optimizer {optimizer['class_name']}. Save the model as .keras, or pass "
             "include_optimizer=False."
         )
     return {
-        "optimizer_config": {"class_name": optimizer["class_name"], "config": _arguments(optimizer)},
+        "optimizer_config": {
+            "class_name": optimizer["class_name"],
+            "config": optimizer["config"] if own else _arguments(optimizer),
+        },
         "loss": _named(given["loss"]),
         "metrics": _named(given["metrics"]) or [],
         "sample_weight_mode": given.get("weigh"),
         "loss_weights": given["loss_weights"],
     }
+
+
+def optimizer_config(optimizer: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that the nearest base of an optimizer had in the release; of the base of all only the limits.
+
+    Args:
+        optimizer: An object of a class of the user's.
+        config: Its arguments today.
+    """
+    base = next(cls.__name__ for cls in type(optimizer).__mro__ if cls.__module__.startswith("keraunos."))
+    if base in SLOTS:
+        return _arguments({"module": "keras.optimizers", "class_name": base, "config": config})
+    limits = {"clipnorm": config.get("global_clipnorm"), "clipvalue": config.get("clipvalue")}
+    return {name: value for name, value in limits.items() if value is not None}
 
 
 def _named(value: Any) -> Any:
@@ -402,9 +421,13 @@ def optimizer_state(model: Any) -> Iterator[tuple[str, Any]]:
     """Names and arrays of an optimizer's state, in the order of the release."""
     optimizer = model.optimizer
     kind = type(optimizer).__name__
-    counted, slots = SLOTS[kind]
     if not optimizer.built:
         return
+    if updates.says_updates(optimizer) or kind not in SLOTS:
+        for number, variable in enumerate(optimizer.weights):
+            yield f"{kind}/{variable.name}_{number}:0", variable.numpy()
+        return
+    counted, slots = SLOTS[kind]
     if counted:
         yield f"{kind}/iterations:0", np.asarray(optimizer.variables[0].numpy(), np.int64)
     trained = model.trainable_variables

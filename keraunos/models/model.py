@@ -42,7 +42,7 @@ class Model(Trainer, Layer):
 
     _not_parts: ClassVar[frozenset[str]] = Layer._not_parts | {
         "optimizer", "history", "_graph", "_objectives", "_programs", "_compile_arguments", "_device_blocks", "_paces",
-        "_borrowed", "_trained", "_flags",
+        "_borrowed", "_trained", "_flags", "_step_said",
     }  # fmt: skip
 
     _graph: Graph | None = None

@@ -6,11 +6,12 @@ are written once, in :meth:`Optimizer.step`, a pure function that the compiled
 loop calls. :meth:`Optimizer.apply` is the same step on Variables.
 """
 
+import contextlib
 import functools
 import inspect
 import operator
 import re
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
@@ -132,6 +133,9 @@ class Optimizer(Stateful):
 
     _not_parts: ClassVar[frozenset[str]] = frozenset({"_trainable_variables", "_excluded", "_key"})
 
+    # Whether the rate has to be given here; a class of an earlier era may keep it itself.
+    needs_rate: ClassVar[bool] = True
+
     _rate: Any
     weight_decay: float | None
     clipnorm: float | None
@@ -172,7 +176,10 @@ class Optimizer(Stateful):
         given = locals()
         owner = type(self).__name__
         self.name = name or unique_name(snake_case(owner))
-        for option, convert in {"learning_rate": _learning_rate, **_OPTIONS}.items():
+        free = learning_rate is None and not self.needs_rate
+        rates = {} if free else {"learning_rate": _learning_rate}
+        self.__dict__.setdefault("_rate", None)
+        for option, convert in {**rates, **_OPTIONS}.items():
             try:
                 setattr(self, option, convert(given[option]))
             except ArgumentError as error:
@@ -183,9 +190,7 @@ class Optimizer(Stateful):
         if len(clipping) > 1 and clipping != ["clipvalue", "global_clipnorm"]:
             raise ArgumentError(f"{owner}: {' and '.join(clipping)} are both set; choose one of them.")
         self._iterations = self._named(Variable(np.int32(0), trainable=False, name="iteration"))
-        if not callable(self._rate):
-            rate = np.asarray(self._rate, np.float64)
-            self._rate = self._named(Variable(rate, dtype=floatx(), trainable=False, name="learning_rate"))
+        self._keep_rate()
         self.built = False
         self._trainable_variables: list[Variable] = []
         self._slots: dict[str, dict[Variable, Variable]] = {}
@@ -281,7 +286,7 @@ class Optimizer(Stateful):
         rate = self._rate_at(state)
         if self.decay:
             rate = rate / (1 + self.decay * K.cast(updates, K.dtype(rate)))
-        gradients = self._clipped(gradients)
+        gradients = self.limited(gradients)
         if self.weight_decay is not None:
             decayed = parameters.keys() if decayed is None else decayed
             parameters = {
@@ -309,7 +314,21 @@ class Optimizer(Stateful):
                 slots[name][key] = K.cast(own[name], K.dtype(slots[name][key]))
         return parameters, slots, scalars
 
-    def _clipped(self, gradients: Tensors) -> Tensors:
+    @contextlib.contextmanager
+    def unlimited(self) -> Iterator[None]:
+        """Inside, gradients are taken as they are: they were limited before."""
+        self._limits = False
+        try:
+            yield
+        finally:
+            del self._limits
+
+    _limits = True
+
+    def limited(self, gradients: Tensors) -> Tensors:
+        """Gradients whose norms and elements are as large as they may be."""
+        if not self._limits:
+            return gradients
         if self.clipnorm:
             return {key: _clip_by_norm(gradient, self.clipnorm) for key, gradient in gradients.items()}
         if self.global_clipnorm and gradients:
@@ -337,6 +356,8 @@ class Optimizer(Stateful):
     @property
     def learning_rate(self) -> Any:
         """The rate as a Variable; the present value where a schedule or a function gives it. May be set."""
+        if self._rate is None:
+            raise AttributeError(f"{type(self).__name__} was made without a learning rate")
         made = isinstance(self._rate, Variable) or not hasattr(self, "_iterations")
         return self._rate if made else self._rate_at(present(self._rate_holders()))
 
@@ -344,6 +365,9 @@ class Optimizer(Stateful):
     def learning_rate(self, value: Any) -> None:
         if callable(value) or not hasattr(self, "_iterations"):
             self._rate = value
+        elif self._rate is None:
+            self._rate = value
+            self._keep_rate()
         elif isinstance(self._rate, Variable):
             self._rate.assign(value if K.is_tensor(value) else _learning_rate(value))
         else:
@@ -352,20 +376,30 @@ class Optimizer(Stateful):
                 f"Set it to another schedule, or compile with {type(self).__name__}(learning_rate={value!r})."
             )
 
+    def _keep_rate(self) -> None:
+        """Hold a rate that is a number in a Variable."""
+        if self._rate is not None and not callable(self._rate) and not isinstance(self._rate, Variable):
+            rate = np.asarray(self._rate, np.float64)
+            self._rate = self._named(Variable(rate, dtype=floatx(), trainable=False, name="learning_rate"))
+
     def _rate_at(self, state: Mapping[str, Any]) -> Any:
         if isinstance(self._rate, schedules.LearningRateSchedule):
             return self._rate(state["iterations"])
         return state.get("learning_rate")
 
     def _rate_holders(self) -> dict[str, Any]:
-        scheduled = isinstance(self._rate, schedules.LearningRateSchedule)
-        return {"iterations": self._iterations, **({} if scheduled else {"learning_rate": self._rate})}
+        given = self._rate is None or isinstance(self._rate, schedules.LearningRateSchedule)
+        return {"iterations": self._iterations, **({} if given else {"learning_rate": self._rate})}
 
     @property
     def iterations(self) -> Any:
         """Number of updates made: a Variable, or a tensor where gradients are accumulated."""
         every = self.gradient_accumulation_steps
         return self._iterations if every is None else K.floor_divide(self._iterations, every)
+
+    @iterations.setter
+    def iterations(self, variable: Variable) -> None:
+        self._iterations = variable
 
     def scale_loss(self, loss: Tensor) -> Tensor:
         """The loss times ``loss_scale_factor``; ``step`` divides the gradients by it again."""
@@ -616,7 +650,12 @@ class Optimizer(Stateful):
     # --- saving ------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments as plain data."""
+        """The arguments as plain data; of a subclass in an earlier era those that the class had then."""
+        if spelling.chosen() and not type(self).__module__.startswith("keraunos."):
+            return spelling.provider().files().optimizer_config(self, self._config())
+        return self._config()
+
+    def _config(self) -> dict[str, Any]:
         rate = self._rate
         options = [option for option in _OPTIONS if option not in _HIDDEN_OPTIONS or getattr(self, option)]
         own = [name for name in self._fields if name != "learning_rate" and self._writes(name)]
@@ -634,8 +673,12 @@ class Optimizer(Stateful):
             return cls(**config)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all state, in the order of ``variables``."""
-        self._load(list(weights), UsageError)
+        """Set all state, in the order of ``variables``; or in that of an earlier era's list, which held no rate."""
+        values = list(weights)
+        if spelling.chosen() and len(values) != len(self.variables):
+            self._load(values, UsageError, self.weights)  # type: ignore[attr-defined]
+        else:
+            self._load(values, UsageError)
 
     def save_own_variables(self, store: Any) -> None:
         """Write the state into a mapping under ``"0"``, ``"1"`` …, as Keras 3 does."""
@@ -652,19 +695,20 @@ class Optimizer(Stateful):
             return
         self._load([np.asarray(store[str(number)]) for number in range(len(self.variables))], ModelFileError)
 
-    def _load(self, values: list[Any], error: type[Exception]) -> None:
-        if len(values) != len(self.variables):
+    def _load(self, values: list[Any], error: type[Exception], variables: Sequence[Variable] | None = None) -> None:
+        variables = self.variables if variables is None else variables
+        if len(values) != len(variables):
             raise error(
-                f"{self.name}: {plural(len(values), 'array')} for {plural(len(self.variables), 'variable')}. "
+                f"{self.name}: {plural(len(values), 'array')} for {plural(len(variables), 'variable')}. "
                 "Build the optimizer for the same variables before."
             )
-        for variable, value in zip(self.variables, values, strict=True):
+        for variable, value in zip(variables, values, strict=True):
             if np.shape(value) != variable.shape:
                 raise error(
                     f"{self.name}: {variable.path} has shape {shape_text(variable.shape)}, "
                     f"but the value has shape {shape_text(np.shape(value))}."
                 )
-        for variable, value in zip(self.variables, values, strict=True):
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
     # --- optimizers written for Keras 3 ------------------------------------------

@@ -408,12 +408,21 @@ class Running:
         """
         if self._overrides(f"{mode}_step"):
             return True
-        by_optimizer = mode == "train" and getattr(self.optimizer, "applies_itself", False)
-        return mode != "predict" and bool(by_optimizer or self._overrides("compute_metrics"))
+        if mode == "predict":
+            return False
+        by_optimizer = mode == "train" and (getattr(self.optimizer, "applies_itself", False) or self._step_of_era())
+        return bool(by_optimizer) or bool(self._overrides("compute_metrics"))
+
+    def _step_of_era(self) -> Any:
+        """The training step where an optimizer of an earlier era says it itself."""
+        return spelling.provider().compiling().own_step(self) if spelling.chosen() and self.optimizer else None
 
     def step_method(self, mode: str) -> Callable[[Any], Any]:
         """The step of a mode as a method of the data alone."""
         method: Callable[..., Any] = getattr(self, f"{mode}_step")
+        said = self._step_of_era() if mode == "train" and not self._overrides("train_step") else None
+        if said is not None:
+            return said  # type: ignore[no-any-return]
         return with_state(self, mode, method) if takes_state(method) else method
 
     def _pads(self, mode: str) -> bool:

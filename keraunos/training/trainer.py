@@ -123,7 +123,9 @@ class Trainer(Running):
     @contextlib.contextmanager
     def _flags_of_compile(self) -> Iterator[None]:
         """Inside, each layer is frozen or free as when the model was compiled, where ``compile`` settles that."""
-        differ = [(layer, layer.trainable) for layer, flag in self.__dict__.get("_flags", ()) if layer.trainable != flag]
+        differ = [
+            (layer, layer.trainable) for layer, flag in self.__dict__.get("_flags", ()) if layer.trainable != flag
+        ]
         if not differ:
             yield
             return
@@ -709,7 +711,9 @@ class Trainer(Running):
         while True:
             before = structure_version()
             try:
-                infer(lambda data: _numbers(method(data)), (trial,))
+                with noting_reads() as reads:
+                    infer(lambda data: _numbers(method(data)), (trial,))
+                self._borrow(reads)
                 return
             except Exception:
                 # A step may list the weights of layers before it calls them for the first time, and so builds them.

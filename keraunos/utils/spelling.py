@@ -139,7 +139,8 @@ class Provider(Protocol):
         """Module that translates what earlier eras wrote into files, and writes as the active one did.
 
         Its functions: ``origin``, ``todays_model``, ``todays_compile``, ``todays_arrays``, ``todays_state`` and
-        ``backend_of`` to read; ``facts``, ``contents``, ``architecture`` and ``may_replace`` to write.
+        ``backend_of`` to read; ``facts``, ``contents``, ``architecture``, ``optimizer_config`` and ``may_replace`` to
+        write.
         """
 
 

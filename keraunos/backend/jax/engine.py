@@ -26,6 +26,8 @@ _PROGRAMS_KEPT = 256
 # NumPy arrays that become tensors without a compiled program, by their type and the type asked for. JAX's own way
 # (``jnp.asarray``) compiles one for every shape, 10 to 30 ms each; where it converts, NumPy must give the same numbers.
 _PLAIN = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float16", "float32")
+# Types of 64 bits, which become those of 32 without a word where they are not in use.
+_WIDE = frozenset(("int64", "uint64", "float64", "complex128"))
 _TAKEN_AS: dict[tuple[str, str | None], str] = {
     **{(name, None): name for name in _PLAIN}, **{(name, name): name for name in _PLAIN},
     ("int64", None): "int32", ("int64", "int32"): "int32", ("uint64", None): "uint32", ("float64", "float32"): "float32",
@@ -51,6 +53,8 @@ class JaxEngine(Engine):
     # --- conversion and creation -------------------------------------------------
 
     def array(self, x: Any, dtype: str | None = None) -> Any:
+        if dtype in _WIDE:
+            dtype = jax.dtypes.canonicalize_dtype(dtype).name
         if isinstance(x, jax.Array):
             return x if dtype is None or x.dtype.name == dtype else x.astype(dtype)
         if dtype is None:
@@ -85,7 +89,6 @@ class JaxEngine(Engine):
         return x.dtype.name if hasattr(x, "dtype") else self.array(x).dtype.name
 
     def cast(self, x: Any, dtype: str) -> Any:
-        # 64-bit types that are not in use become 32-bit ones without a word.
         return jnp.asarray(x).astype(jax.dtypes.canonicalize_dtype(dtype))
 
     def full(self, shape: Sequence[int], fill_value: Any, dtype: str | None = None) -> Any:
