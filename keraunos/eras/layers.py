@@ -277,8 +277,8 @@ class Merge(Layer):
             return code.write(value)
         if not value.__name__.isidentifier():
             raise ArgumentError(
-                f"{self.name}: its {argument} is a Python lambda, which has no name to save. Code is never written "
-                "into a model file: define it with def."
+                f"{self.name}: its {argument} is a Python lambda, which has no name to save. A file of today's form "
+                "holds no code: define it with def."
             )
         return {"module": "builtins", "class_name": "function", "config": value.__name__, "registered_name": "function"}
 

@@ -307,8 +307,8 @@ class Lambda(Layer):
             return code.write(value)  # as earlier releases did; it is refused on loading, where this is another program
         if not name.isidentifier():
             raise ArgumentError(
-                f"{self.name}: its {argument} is a Python lambda, which has no name to save. Code is never written "
-                "into a model file: define it with def, or write a Layer."
+                f"{self.name}: its {argument} is a Python lambda, which has no name to save. A file of today's form "
+                "holds no code: define it with def, or write a Layer."
             )
         return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
