@@ -6,6 +6,7 @@ draws one from NumPy's global generator: ``np.random.seed(1)`` makes a script
 repeat. With a whole number as seed, each call returns the same numbers.
 """
 
+import copy
 import functools
 import inspect
 import math
@@ -66,6 +67,18 @@ class Initializer(Configurable):
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Any:
         """Array of a shape and dtype (the default float type where ``None``)."""
         raise ArgumentError(f"{type(self).__name__} does not define __call__(self, shape, dtype=None).")
+
+    def later(self, shape: Sequence[int], dtype: str) -> Callable[[], Any] | None:
+        """Function that gives the same array as a call now, whenever it is called; ``None`` where only now will do."""
+        seed = getattr(self, "seed", None)
+        axes = getattr(self, "input_axes", None), getattr(self, "output_axes", None)
+        if type(self).__call__ not in _NEVER_FAIL or hasattr(seed, "next") or axes != (None, None):
+            return None
+        made = self
+        if seed is None and hasattr(self, "seed"):
+            made = copy.copy(self)
+            made.seed = _fresh_seed()  # type: ignore[attr-defined]
+        return functools.partial(made, tuple(shape), dtype)
 
     def clone(self) -> "Initializer":
         """Another initializer with the same arguments."""
@@ -504,6 +517,12 @@ class Orthogonal(Initializer):
         return (self.gain * q).reshape(shape).astype(_numpy_dtype(dtype))
 
 
+# What takes any shape: others may have to refuse one, and at once.
+_NEVER_FAIL = frozenset(
+    kind.__call__ for kind in (Zeros, Ones, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling)
+)
+
+
 # --- by name --------------------------------------------------------------------------
 
 
@@ -566,12 +585,16 @@ def compute_fans(
 
 def _generator(seed: Any) -> np.random.Generator:
     if seed is None:
-        seed = np.random.randint(2**32, dtype=np.uint32)
+        seed = _fresh_seed()
     elif hasattr(seed, "next"):
         seed = [int(number) for number in np.asarray(seed.next()).ravel()]
     elif seed < 0:
         seed %= 2**64
     return np.random.Generator(np.random.Philox(seed))
+
+
+def _fresh_seed() -> int:
+    return int(np.random.randint(2**32, dtype=np.uint32))
 
 
 def _truncated_normal(generator: np.random.Generator, shape: Sequence[int]) -> np.ndarray:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keraunos.utils import files
+from keraunos.utils import archives, files
 from keraunos.utils.errors import ArgumentError, DownloadError
 from keraunos.utils.files import extract_archive, file_digest, find_cached, get_file
 from keraunos.utils.writing import atomic_write
@@ -389,7 +389,7 @@ def test_a_hostile_zip_archive_is_refused_whole(tmp_path, name):
 
 
 def test_an_archive_that_grows_too_large_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LARGEST_EXTRACTED", 1000)
+    monkeypatch.setattr(archives, "LARGEST_EXTRACTED", 1000)
     archive = tar_of(tmp_path / "a.tar.gz", (member("zeros"), bytes(2000)))
     with pytest.raises(DownloadError, match="unpacks to more than 1,000 bytes"):
         extract_archive(archive, tmp_path / "out")

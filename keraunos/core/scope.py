@@ -52,6 +52,7 @@ class Scope:
         self.parent: Scope | None = None
         self.rows: Any = None  # which rows of the batch are real (1) and which padding (0); None: all are real
         self.guesses = False  # whether sizes in this trace stand for open ones (see symbolic.infer)
+        self.only_shapes = False  # whether nothing of this trace is ever computed
         self.training: bool | None = None  # what the last outermost call of a layer was told
         self.computed: dict[int, Any] = {}  # by id, the values that symbolic tensors had in the models called
         self.outputs: list[tuple[Any, Any]] = []  # symbolic outputs of the models called, and their values
@@ -83,6 +84,8 @@ class Scope:
         noted = _noted.get()
         if noted is not None and variable not in noted:
             noted.append(variable)
+        if self.only_shapes and variable.is_deferred:
+            return K.zeros(variable.shape, variable.dtype)  # traced, it takes no memory
         return variable.concrete
 
     def write(self, variable: "Variable", value: Any) -> None:

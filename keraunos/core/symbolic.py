@@ -290,7 +290,7 @@ def infer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         values = dict(zip(stands, tensors, strict=True))
         filled_args, filled_kwargs = tree.map(lambda leaf: filled(leaf, values), arguments)
         with Scope(strict=False, key=lambda: K.random_key(0)) as scope:
-            scope.guesses = not known
+            scope.guesses, scope.only_shapes = not known, True
             return function(*filled_args, **filled_kwargs)
 
     def trial(size: int) -> Any:

@@ -1,6 +1,7 @@
 """A Variable: a named, shaped place for a tensor that training, or a layer, changes."""
 
 import contextvars
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from keraunos.backend import K, Operand
 from keraunos.backend.depth import depth
+from keraunos.core.building import building
 from keraunos.core.scope import current_scope
 from keraunos.utils import tree
 from keraunos.utils.config import floatx
@@ -19,13 +21,9 @@ autocast_dtype: contextvars.ContextVar[str | None] = contextvars.ContextVar("aut
 # What records operations on any Variable, where a graph is being made: it returns what stands for the result.
 recorder: contextvars.ContextVar[Callable[..., Any] | None] = contextvars.ContextVar("recorder", default=None)
 
-# Asked before a Variable is made: loading refuses shapes that its file cannot account for.
-allocation_guard: contextvars.ContextVar[Callable[[tuple[int, ...]], None] | None] = contextvars.ContextVar(
-    "allocation_guard", default=None
-)
-
-
 _structure = 0
+# Weights of a file with more numbers than this are not made before they are read: most get others at once.
+_AT_ONCE = 1 << 10
 
 
 def structure_version() -> int:
@@ -105,12 +103,15 @@ class Variable(Operand):
                 raise ArgumentError(f"Variable {self.name!r}: an initializer function needs a shape.")
             if any(size is None for size in shape):
                 raise ShapeError(f"Variable {self.name!r}: shape {tuple(shape)} has an unknown size.")
-            guard = allocation_guard.get()
-            if guard is not None:
-                guard(tuple(shape))
-            value = initializer(tuple(shape), dtype=dtype or floatx())
+            value = _initial(initializer, tuple(int(size) for size in shape), dtype or floatx())
         else:
             value = initializer
+        self._value: Any
+        if isinstance(value, Deferred):
+            assert shape is not None
+            self._value, self.dtype = value, dtype or floatx()
+            self.shape = tuple(int(size) for size in shape)
+            return
         self._value = _host_array(value, dtype)
         self.shape = tuple(int(size) for size in self._value.shape)
         self.dtype = str(self._value.dtype)
@@ -183,6 +184,11 @@ class Variable(Operand):
         return tensor
 
     @property
+    def is_deferred(self) -> bool:
+        """Whether nobody has read the present value yet."""
+        return isinstance(self._value, Deferred) and self._value.tensor is None
+
+    @property
     def held(self) -> Any:
         """What holds the present value: a tensor, a NumPy array, or a ``Deferred``."""
         return self._value
@@ -219,6 +225,18 @@ class Variable(Operand):
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def _initial(initializer: Any, shape: tuple[int, ...], dtype: str) -> Any:
+    """First value; of a large weight of a model that is made of a file, what gives it when somebody reads it."""
+    making = building()
+    if making is not None:
+        making.variable(shape)
+        later = getattr(initializer, "later", None) if math.prod(shape) > _AT_ONCE else None
+        array = later(shape, dtype) if later is not None else None
+        if array is not None:
+            return Deferred(array)
+    return initializer(shape, dtype=dtype)
 
 
 def _host_array(value: Any, dtype: str | None) -> Any:

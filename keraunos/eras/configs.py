@@ -75,7 +75,10 @@ def origin(version: Any, backend: Any, config: Any = None) -> Origin:
     (2, True)
     """
     text = version if isinstance(version, str) else ""
-    numbers = [int(part) if part.isdigit() else 0 for part in text.split("-")[0].split(".")[:2]]
+    numbers = [
+        int(part) if part.isascii() and part.isdigit() and len(part) < 10 else 0
+        for part in text.split("-")[0].split(".", 2)[:2]
+    ]
     engine = backend if isinstance(backend, str) else ""
     if numbers and numbers[0] in (1, 2):
         return Origin(numbers[0], engine, numbers >= [2, 4] or text.endswith("-tf"))

@@ -136,7 +136,8 @@ def model_from_yaml(yaml_string: Any, custom_objects: Mapping[str, Any] | None =
     """
     name = "the YAML text"
     text = yaml_string.read() if hasattr(yaml_string, "read") else yaml_string
-    return saving.model_from_data(read_yaml(text, name), name, custom_objects, safe_mode)
+    config = read_yaml(text, name)
+    return saving.model_from_data(config, name, custom_objects, safe_mode, size=len(text))
 
 
 def available_gpus() -> list[str]:

@@ -273,6 +273,8 @@ class Lambda(Layer):
     mask: Any = None
     arguments: dict[str, Any] | None = None
 
+    shape_by_config = False
+
     def setup(self) -> None:
         self.arguments = dict(self.arguments or {})
         self.supports_masking = self.mask is not None

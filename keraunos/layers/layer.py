@@ -1,6 +1,7 @@
 """The base of all layers: weights, calls on data and on symbolic tensors, masks, config."""
 
 import inspect
+import json
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -11,6 +12,7 @@ from keraunos import initializers, regularizers
 from keraunos.backend import K, Operand
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import dtypes, phase, registry
+from keraunos.core.building import building
 from keraunos.core.evaluation import NoHistory, realized, symbolic
 from keraunos.core.naming import automatic_name
 from keraunos.core.scope import Scope, current_scope, get_mask, set_mask, sizes_are_guesses
@@ -83,6 +85,14 @@ class InputSpec:
             )
 
 
+# Arguments that have no say in shapes, and would make layers different that are alike.
+_WITHOUT_SHAPE = frozenset(
+    {"name", "trainable", "seed"}
+    | {f"{weight}_{kind}" for weight in ("kernel", "bias", "gamma", "beta", "embeddings", "recurrent", "depthwise")
+       for kind in ("initializer", "regularizer", "constraint")}
+)  # fmt: skip
+
+
 class _Signature(NamedTuple):
     """What the ``call`` of a class accepts."""
 
@@ -122,6 +132,8 @@ class Layer(Stateful):
 
     # Whether the output of a row depends on other rows of the batch while training.
     batch_coupled: ClassVar[bool | None] = None
+    # Whether layers with equal configs give outputs of equal shapes for equal inputs.
+    shape_by_config = True
     # Whether the outputs carry on the mask of the inputs.
     supports_masking = False
 
@@ -174,6 +186,9 @@ class Layer(Stateful):
         self._updates_told: list[tuple[Any, Any]] = []
         self._symbolic_losses: list[SymbolicTensor] = []
         self._nodes: list[Node] = []
+        making = building()
+        if making is not None:
+            making.layer()
         self.built = type(self).build is Layer.build
         if not hasattr(self, "input_spec"):
             self.input_spec: Any = None
@@ -333,7 +348,7 @@ class Layer(Stateful):
         self._check(args)
         self._ensure_built(*specs)
         try:
-            found = infer(self, *specs)
+            found = self._inferred(*specs)
         except NoHistory:
             # A layer that asks for gradients needs the tensors themselves, not the values that stand for them.
             outputs = self.call(*args, **kwargs)
@@ -344,7 +359,37 @@ class Layer(Stateful):
         self._nodes.append(node)
         return node.outputs
 
+    def _inferred(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Specs of the outputs; while a model is made of a file, a call that is like another one has its."""
+        making = building()
+        key = None if making is None or making.custom else self._decisive(args, kwargs)
+        if making is None or key is None:
+            return infer(self, args, kwargs)
+        if key not in making.specs:
+            known = self._known_outputs(args)
+            making.specs[key] = (self, infer(self, args, kwargs) if known is None else known)
+        return making.specs[key][1]
+
+    def _known_outputs(self, args: tuple[Any, ...]) -> Any:
+        """Specs of the outputs where they are known without a trace, else ``None``."""
+        return None
+
+    def _decisive(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """All on which the specs of the outputs depend, as a key; ``None`` where that cannot be told."""
+        form = tree.map(lambda leaf: isinstance(leaf, TensorSpec), args)
+        if kwargs or not all(tree.leaves(form)):
+            return None
+        given = (repr(form), *((spec.shape, spec.dtype) for spec in tree.leaves(args)))
+        own = type(self).__module__.startswith("keraunos.layers.") and self.shape_by_config
+        if not own or getattr(self, "stateful", False) or any(isinstance(part, Layer) for _, part in self.parts()):
+            return (id(self), *given)
+        config = {key: value for key, value in self.get_config().items() if key not in _WITHOUT_SHAPE}
+        return (type(self), json.dumps(config, sort_keys=True, default=repr), *given)
+
     def _call_on_tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        making = building()
+        if making is not None:
+            making.call()
         signature = self._call_signature()
         named = dict(zip(signature.names, args, strict=False))
         training = kwargs.get("training", named.get("training"))

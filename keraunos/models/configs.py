@@ -1,5 +1,6 @@
 """The config of a functional model: its layers, and which tensors each of their calls took."""
 
+import heapq
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -109,17 +110,25 @@ def _assemble(cls: type, config: Mapping[str, Any]) -> Any:
         name, number, index = value["config"]["keras_history"]
         return outputs[name, number][index]
 
-    while waiting:
-        later = []
-        for name, number, call in waiting:
-            if all(key in outputs for key in _needs(call)):
-                args, kwargs = _read(call.get("args", []), tensor), _read(call.get("kwargs", {}), tensor)
-                outputs[name, number] = tree.leaves(operations[name](*args, **kwargs))
-            else:
-                later.append((name, number, call))
-        if len(later) == len(waiting):
-            raise ArgumentError(f"the config has calls whose inputs nothing computes, such as one of {later[0][0]!r}.")
-        waiting = later
+    missing = [set(_needs(call)) - outputs.keys() for _, _, call in waiting]
+    users: dict[tuple[str, int], list[int]] = {}
+    for place, needs in enumerate(missing):
+        for key in needs:
+            users.setdefault(key, []).append(place)
+    # In the order of the config, turn by turn, where a call stands before what it needs.
+    ready = [(0, place) for place, needs in enumerate(missing) if not needs]
+    while ready:
+        turn, place = heapq.heappop(ready)
+        name, number, call = waiting[place]
+        args, kwargs = _read(call.get("args", []), tensor), _read(call.get("kwargs", {}), tensor)
+        outputs[name, number] = tree.leaves(operations[name](*args, **kwargs))
+        for user in users.pop((name, number), ()):
+            missing[user].discard((name, number))
+            if not missing[user]:
+                heapq.heappush(ready, (turn + (user < place), user))
+    left = next((waiting[place][0] for place, needs in enumerate(missing) if needs), None)
+    if left is not None:
+        raise ArgumentError(f"the config has calls whose inputs nothing computes, such as one of {left!r}.")
 
     def at(place: Any) -> Any:
         return outputs[place[0], place[1] - _own_call(operations[place[0]])][place[2]]

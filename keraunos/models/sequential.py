@@ -42,12 +42,19 @@ class Sequential(Model):
             raise ArgumentError(
                 f"Sequential: layers is a {type(layers).__name__}; expected a list: Sequential([layer, ...])."
             )
+        names: set[str] = set()
         for layer in layers or ():
-            self.add(layer, rebuild=False)
+            self._put(layer, names)
         self._rebuild()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top."""
+        layer = self._put(layer, {known.name for known in self._stack})
+        if rebuild:
+            self._extend(layer)
+
+    def _put(self, layer: Any, names: set[str]) -> Layer:
+        """Put a layer on those of the given names, to which its own is added."""
         if isinstance(layer, SymbolicTensor):
             layer = layer.node.operation if layer.node is not None else layer
         if not isinstance(layer, Layer):
@@ -58,7 +65,7 @@ class Sequential(Model):
             else:
                 hint = f" Make an object of it: {layer.__name__}(...)." if isinstance(layer, type) else ""
                 raise ArgumentError(f"Sequential: {layer!r} is no layer.{hint}")
-        if any(known.name == layer.name for known in self._stack):
+        if layer.name in names:
             raise ArgumentError(
                 f"{self.name}: there is a layer called {layer.name!r} already. Give each layer a name of its own."
             )
@@ -75,8 +82,8 @@ class Sequential(Model):
                 f"{self.name}: an Input must be the first layer, but {len(self._stack)} are there already."
             )
         self._stack.append(layer)
-        if rebuild:
-            self._extend(layer)
+        names.update(known.name for known in self._stack[-2:])
+        return layer
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the top layer off and return it."""

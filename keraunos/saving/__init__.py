@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from keraunos.core import registry
+from keraunos.core.building import Building, counted
 from keraunos.core.code import trusting
 from keraunos.core.registry import (
     custom_object_scope,
@@ -29,8 +30,8 @@ from keraunos.core.registry import serialize as serialize_keras_object
 from keraunos.saving.archive import MEMBERS, read_archive, read_bytes, write_archive
 from keraunos.saving.config import (
     SPARE_ELEMENTS,
-    bounded_allocation,
     check_config,
+    check_objects,
     parse_json,
     unknown_classes,
     walk,
@@ -40,12 +41,14 @@ from keraunos.saving.layouts import Plan, is_by_layer, objects, plan_by_layer, p
 from keraunos.saving.whole import FORMAT, Facts, is_whole, pack_whole, plan_whole, read_config, todays_contents
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, ModelFileError
+from keraunos.utils.untrusted import file_limits, guarded, limits
 from keraunos.utils.writing import write_file
 
 __all__ = [
     "CustomObjectScope",
     "custom_object_scope",
     "deserialize_keras_object",
+    "file_limits",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
@@ -132,8 +135,9 @@ def load_model(
         ...
     keraunos.utils.errors.ModelFileError: there is no file none.keras. Check the path; the working folder is ...
     """
+    registry.fill_tables()
     data, name, inner = _content(filepath)
-    with trusting(safe_mode is False):
+    with trusting(safe_mode is False), guarded(f"{name} cannot be read"):
         return _unpack(data, name, custom_objects, compile, inner)
 
 
@@ -199,17 +203,20 @@ def load_weights(
     """
     _require_built(model, "load")
     data, name, place = _content(filepath)
-    if data[:2] == b"PK":
-        data, name = read_archive(data, name)["model.weights.h5"], f"{name}/model.weights.h5"
-    root = _group(read_hdf5(data, name), place, name)
-    inner = root.group("model_weights")
-    if inner is not None and is_by_layer(inner):
-        root = inner
-    if is_by_layer(root):
-        options = {"skip_mismatch": skip_mismatch, "by_name": by_name, "reshape": reshape}
-        _assign(_guarded(name, lambda: plan_by_layer(model, root, name, **options)), name)
-    else:
-        _assign(plan_state(model, root, name, skip_mismatch=skip_mismatch, by_name=by_name), name)
+    with guarded(f"{name} is damaged: its weights cannot be read"):
+        size = len(data)
+        if data[:2] == b"PK":
+            data, name = read_archive(data, name, ["model.weights.h5"])["model.weights.h5"], f"{name}/model.weights.h5"
+        root = _group(read_hdf5(data, name, size), place, name)
+        inner = root.group("model_weights")
+        if inner is not None and is_by_layer(inner):
+            root = inner
+        if is_by_layer(root):
+            options = {"skip_mismatch": skip_mismatch, "by_name": by_name, "reshape": reshape}
+            plan = plan_by_layer(model, root, name, **options)
+        else:
+            plan = plan_state(model, root, name, skip_mismatch=skip_mismatch, by_name=by_name)
+        _assign(plan)
 
 
 def to_json(model: Any, **options: Any) -> str:
@@ -246,11 +253,16 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     keraunos.utils.errors.ModelFileError: the JSON text: the class 'system' of module 'os' is not built in, ...
     """
     name = "the JSON text"
-    return model_from_data(parse_json(json_string, name), name, custom_objects, safe_mode)
+    return model_from_data(parse_json(json_string, name), name, custom_objects, safe_mode, size=len(json_string))
 
 
 def model_from_data(
-    config: Any, name: str, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
+    config: Any,
+    name: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+    *,
+    size: int = 1 << 22,
 ) -> Any:
     """Model with the architecture of a config of any era, with fresh weights and not compiled.
 
@@ -258,13 +270,16 @@ def model_from_data(
         config: Plain data; it is checked as that of a file.
         name: What messages call it.
         custom_objects, safe_mode: As for ``load_model``.
+        size: Bytes of the text that it was, on which its bounds depend.
     """
-    if isinstance(config, dict):
-        files = spelling.provider().files()
-        written = files.origin(config.get("keras_version"), config.get("backend"), config)
-        config = files.todays_model(config, written, name)
-    with trusting(safe_mode is False):
-        return _build(config, name, custom_objects, 1 << 30, compiled=False)
+    registry.fill_tables()
+    with trusting(safe_mode is False), guarded(f"{name} cannot be read"):
+        check_objects(config, name)
+        if isinstance(config, dict):
+            files = spelling.provider().files()
+            written = files.origin(config.get("keras_version"), config.get("backend"), config)
+            config = files.todays_model(config, written, name)
+        return _build(config, name, custom_objects, size, compiled=False)
 
 
 def inspect(filepath: PathLike, verbose: bool = True) -> dict[str, Any]:
@@ -285,21 +300,29 @@ def inspect(filepath: PathLike, verbose: bool = True) -> dict[str, Any]:
     >>> inspect(path, verbose=False)["parameters"]
     8
     """
+    registry.fill_tables()
     name, data = str(filepath), read_bytes(filepath)
+    with guarded(f"{name} cannot be read"):
+        content = _inspected(name, data)
+        report = _report(name, content)
+    if verbose:
+        print(report)
+    return content
+
+
+def _inspected(name: str, data: bytes) -> dict[str, Any]:
     content: dict[str, Any] = {"format": "HDF5 weights", "metadata": {}, "config": None, "custom_objects": []}
+    size = len(data)
     if data[:2] == b"PK":
         members = read_archive(data, name)
-        registry.fill_tables()
         content["format"] = "Keras archive"
         content["config"] = parse_json(members["config.json"], f"{name}/config.json")
         content["metadata"] = parse_json(members.get("metadata.json", b"{}"), f"{name}/metadata.json")
         content["custom_objects"] = unknown_classes(content["config"])
         data = members["model.weights.h5"]
-    datasets = list(read_hdf5(data, name).datasets())
+    datasets = list(read_hdf5(data, name, size).datasets())
     content["weights"] = {part.name: (part.shape, str(part.dtype)) for part in datasets}
     content["parameters"] = sum(part.size for part in datasets if not part.name.startswith("optimizer"))
-    if verbose:
-        print(_report(name, content))
     return content
 
 
@@ -380,92 +403,91 @@ def _whole(model: Any, include_optimizer: bool) -> Any:
 
 
 def _unpack(data: bytes, name: str, custom_objects: Mapping[str, Any] | None, compiled: bool, place: str = "") -> Any:
+    size = len(data)
     if data[:8] == b"\x89HDF\r\n\x1a\n":
-        root = _group(read_hdf5(data, name), place, name)
+        root = _group(read_hdf5(data, name, size), place, name)
         if not is_whole(root):
             raise ModelFileError(
                 f"{name} is an HDF5 file, not a .keras archive, and holds no model. Build the model in Python and load "
                 "its weights from the file with load_weights()."
             )
         config, written = read_config(root, name, compiled)
-        elements = sum(dataset.size for dataset in root.datasets())
-        allowed = _ARRAYS_A_WEIGHT * elements + SPARE_ELEMENTS
-        model = _build(config, name, custom_objects, allowed, compiled=compiled, era=written.era)
-        _assign(_guarded(name, lambda: plan_whole(model, root, name, written)), name)
+        model = _build(config, name, custom_objects, size, _elements(root), compiled=compiled, era=written.era)
+        with guarded(f"{name} is damaged: its arrays do not fit each other"):
+            _assign(plan_whole(model, root, name, written))
         return model
     members = read_archive(data, name)
     config = parse_json(members["config.json"], f"{name}/config.json")
     metadata = parse_json(members.get("metadata.json", b"{}"), f"{name}/metadata.json")
-    root = read_hdf5(members["model.weights.h5"], f"{name}/model.weights.h5")
-    elements = sum(dataset.size for dataset in root.datasets())
-    model = _build(config, name, custom_objects, _ARRAYS_A_WEIGHT * elements + SPARE_ELEMENTS, compiled=compiled)
-    _assign(plan_state(model, root, name), name)
+    root = read_hdf5(members["model.weights.h5"], f"{name}/model.weights.h5", size)
+    check_objects(config, name)
+    model = _build(config, name, custom_objects, size, _elements(root), compiled=compiled)
+    with guarded(f"{name} is damaged: its arrays do not fit each other"):
+        _assign(plan_state(model, root, name))
     state = metadata.get("keraunos") if isinstance(metadata, dict) else None
     if isinstance(state, dict) and getattr(model, "compiled", False):
-        _as_file_error(name, lambda: model.set_counters(state))
+        with guarded(f"{name}: the model cannot be made from its config"):
+            model.set_counters(state)
     return model
+
+
+def _elements(root: Group) -> int:
+    """Numbers that a model may have in its Variables, for those that its file holds."""
+    return _ARRAYS_A_WEIGHT * sum(dataset.size for dataset in root.datasets()) + SPARE_ELEMENTS
 
 
 def _build(
     config: Any,
     name: str,
     custom_objects: Mapping[str, Any] | None,
-    elements: int,
+    size: int,
+    elements: int | None = None,
     *,
     compiled: bool,
     era: int | None = None,
 ) -> Any:
-    """Model of a config; ``era`` says in whose sense names of losses and metrics are meant, if not in the active one's."""
-    registry.fill_tables()
+    """Model of a config.
+
+    Args:
+        config, name, custom_objects: As for ``model_from_data``.
+        size: Bytes of the file.
+        elements: Numbers that its Variables may have; as many as the bound says where the file holds no weights.
+        compiled: Whether to compile it.
+        era: In whose sense names of losses and metrics are meant, if not in the active one's.
+    """
     custom_objects = dict(custom_objects or {})
     if isinstance(config, dict) and not compiled:
         config = {**config, "compile_config": None}
     config = check_config(config, name, custom_objects)
-
-    def build() -> Any:
-        with bounded_allocation(elements, name), registry.shared_objects(), spelling.quiet(era or spelling.MODERN):
-            model = registry.deserialize(config, custom_objects)
-            if config.get("compile_config"):
-                with registry.custom_object_scope(custom_objects), spelling.in_era(era or spelling.era()):
-                    model.compile_from_config(config["compile_config"])
-                    if model.optimizer is not None:
-                        model.optimizer.build(model.trainable_variables)
-            return model
-
-    model = _as_file_error(name, build)
+    bound = {"elements": limits().weights, "bound": "weights"} if elements is None else {"elements": elements}
+    making = Building(name, size, custom=bool(custom_objects), **bound)  # type: ignore[arg-type]
+    with (
+        guarded(f"{name}: the model cannot be made from its config"),
+        counted(making),
+        registry.shared_objects(),
+        spelling.quiet(era or spelling.MODERN),
+    ):
+        model = registry.deserialize(config, custom_objects)
+        if config.get("compile_config"):
+            with registry.custom_object_scope(custom_objects), spelling.in_era(era or spelling.era()):
+                model.compile_from_config(config["compile_config"])
+                if model.optimizer is not None:
+                    model.optimizer.build(model.trainable_variables)
     if not hasattr(model, "layers"):
         raise ModelFileError(f"{name}: the config is that of a {type(model).__name__}, which is not a model.")
     return model
 
 
-def _assign(plan: Plan, name: str) -> None:
-    arrays = _guarded(name, lambda: [dataset.read() for _, dataset in plan])
+def _assign(plan: Plan) -> None:
+    arrays = [dataset.read() for _, dataset in plan]
     for (variable, _), array in zip(plan, arrays, strict=True):
         variable.assign(array)
 
 
-def _guarded(name: str, action: Callable[[], Any]) -> Any:
-    """What arrays in a file may be like that do not fit each other, the caller sees one kind of error."""
-    try:
-        return action()
-    except (IndexError, ValueError, TypeError, KeyError, ArithmeticError, MemoryError) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise ModelFileError(f"{name} is damaged: its arrays do not fit each other ({error}).") from None
-
-
-def _as_file_error(name: str, action: Callable[[], Any]) -> Any:
-    """Whatever a config makes a constructor raise, the caller sees one kind of error."""
-    try:
-        return action()
-    except ModelFileError:
-        raise
-    except Exception as error:
-        raise ModelFileError(f"{name}: the model cannot be made from its config: {error}") from error
-
-
 def _restore(data: bytes, custom_objects: Mapping[str, Any]) -> Any:
-    return _unpack(data, "the pickled model", custom_objects, True)
+    registry.fill_tables()
+    with guarded("the pickled model cannot be read"):
+        return _unpack(data, "the pickled model", custom_objects, True)
 
 
 # --- paths and the report ----------------------------------------------------------------

@@ -5,12 +5,12 @@ import os
 import re
 import stat
 import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from keraunos.utils.errors import ModelFileError
+from keraunos.utils.untrusted import advice, guarded, limits
 
 MEMBERS = {"metadata.json": 1 << 20, "config.json": 1 << 24, "model.weights.h5": 1 << 36}
 MAX_EXPANSION = 100
@@ -18,27 +18,30 @@ _ASSET = re.compile(r"assets/(\d{1,9}|[A-Za-z0-9_]{1,64}(/[A-Za-z0-9_]{1,64}){0,
 _FLOOR = 1 << 16
 
 
-def read_archive(data: bytes, name: str) -> dict[str, bytes]:
-    """Content of each member of a ``.keras`` file, after all rules have been checked.
+def read_archive(data: bytes, name: str, wanted: Iterable[str] = MEMBERS) -> dict[str, bytes]:
+    """Content of the wanted members of a ``.keras`` file, after all rules have been checked for all of them.
 
     Args:
         data: The whole file.
         name: What messages call it.
+        wanted: Names of members; those that are not there are left out.
 
     Raises:
         ModelFileError: It is no zip, is cut short, or has a member that such a file never has.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            infos = archive.infolist()
-            _check_members(infos, data, name)
-            return {info.filename: _read_member(archive, info, name) for info in infos}
-    except ModelFileError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise ModelFileError(f"{name} is not a whole .keras archive ({error}). Save or download it again.") from None
-    except (KeyError, IndexError, OverflowError, MemoryError, AttributeError, TypeError) as error:
-        raise ModelFileError(f"{name}: the archive is damaged ({error!r}). Save or download it again.") from None
+    with (
+        guarded(f"{name} is not a whole .keras archive", "Save or download it again."),
+        zipfile.ZipFile(io.BytesIO(data)) as archive,
+    ):
+        infos = archive.infolist()
+        _check_members(infos, data, name)
+        chosen = [info for info in infos if info.filename in wanted]
+        unpacked = sum(info.file_size for info in chosen)
+        if unpacked > limits().unpacked(len(data)):
+            raise ModelFileError(
+                f"{name}: its {len(data)} bytes unpack to {unpacked}: a decompression bomb. {advice('expansion')}"
+            )
+        return {info.filename: _read_member(archive, info, name) for info in chosen}
 
 
 def write_archive(file: IO[bytes], members: Mapping[str, bytes | memoryview]) -> None:

@@ -5,24 +5,30 @@ caller passed. What holds code, names a foreign module, or declares sizes that
 nothing backs, is refused here.
 """
 
+import functools
 import inspect
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
 
 from keraunos.core import code, registry
-from keraunos.core.variable import allocation_guard
 from keraunos.utils import spelling
 from keraunos.utils.errors import KeraunosError, ModelFileError
+from keraunos.utils.untrusted import advice, limits, shortened
 
-MAX_BYTES = 1 << 24
 MAX_DEPTH = 100
 MAX_NUMBER = 2**63
 MAX_ELEMENTS = 2**40
+# Initializers, regularizers, dtypes, tensors that are passed …
+_OBJECTS_A_LAYER = 16
+_LONGEST_NAME = 4096
+_MOST_UNKNOWN = 100
+_HALVES = re.compile("[\ud800-\udfff]")
 # Elements that a model may have beyond those in its file: metrics, states, optimizer slots not yet made.
 SPARE_ELEMENTS = 1 << 20
 
@@ -32,7 +38,7 @@ _CODE = {"__lambda__", "__bytes__", "__typespec__"}
 
 
 def parse_json(text: str | bytes, name: str) -> Any:
-    """Value of a JSON text: at most 100 levels and 16 MiB, each key once, finite numbers.
+    """Value of a JSON text: at most 100 levels, of bounded size, each key once, finite numbers.
 
     Args:
         text: The JSON.
@@ -43,8 +49,7 @@ def parse_json(text: str | bytes, name: str) -> Any:
     """
     if not isinstance(text, (str, bytes)):
         raise ModelFileError(f"{name} is a {type(text).__name__}; expected JSON text, such as to_json() returns.")
-    if len(text) > MAX_BYTES:
-        raise ModelFileError(f"{name} has {len(text)} bytes; a model's config has at most {MAX_BYTES}.")
+    check_size(text, name, "[{,")
 
     def refuse(what: str) -> NoReturn:
         raise ModelFileError(f"{name}: {what} A model's config never holds that: it is damaged or was tampered with.")
@@ -52,8 +57,8 @@ def parse_json(text: str | bytes, name: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) != len(pairs):
-            keys = [key for key, _ in pairs]
-            refuse(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object.")
+            twice = next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1)
+            refuse(f"the key {shortened(twice, 80)!r} stands twice in one object.")
         return result
 
     def whole(digits: str) -> int:
@@ -70,15 +75,34 @@ def parse_json(text: str | bytes, name: str) -> Any:
     try:
         text = text.decode("utf-8") if isinstance(text, bytes) else text
         value = json.loads(text, object_pairs_hook=unique, parse_int=whole, parse_float=real, parse_constant=real)
+    except RecursionError:
+        raise ModelFileError(f"{name} is nested deeper than {MAX_DEPTH} levels.") from None
     except ModelFileError:
         raise
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"{name} is not valid JSON: {error}.") from None
-    except (RecursionError, MemoryError):
-        raise ModelFileError(f"{name} is nested deeper than {MAX_DEPTH} levels.") from None
+    except Exception as error:
+        raise ModelFileError(f"{name} is not valid JSON: {shortened(error)}.") from None
     if any(depth > MAX_DEPTH for depth, _, _ in walk(value)):
         raise ModelFileError(f"{name} is nested deeper than {MAX_DEPTH} levels.")
     return value
+
+
+def check_size(text: str | bytes, name: str, marks: str) -> None:
+    """Refuse a config's text that is too long, or has too many values: as many as there are ``marks`` in it.
+
+    Raises:
+        ModelFileError: It is.
+    """
+    if len(text) > limits().config_bytes:
+        raise ModelFileError(
+            f"{name} has {len(text)} bytes; a model's config has at most {limits().config_bytes}. "
+            f"{advice('config_bytes')}"
+        )
+    count = sum(text.count(mark) if isinstance(text, str) else text.count(mark.encode()) for mark in marks)
+    if count > limits().config_values:
+        raise ModelFileError(
+            f"{name} has {count} values; a model's config has at most {limits().config_values}. "
+            f"{advice('config_values')}"
+        )
 
 
 def walk(value: Any) -> Iterator[tuple[int, str, Any]]:
@@ -109,6 +133,7 @@ def check_config(config: Any, name: str, custom_objects: dict[str, Any] | None =
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         raise ModelFileError(f"{name}: the config is not that of a model: it has no class_name.")
     custom_objects = {} if custom_objects is None else custom_objects
+    check_objects(config, name)
     config = _name_functions(config, name, custom_objects)
     with registry.custom_object_scope(custom_objects):
         for _, key, item in walk(config):
@@ -122,36 +147,46 @@ def check_config(config: Any, name: str, custom_objects: dict[str, Any] | None =
 
 
 def unknown_classes(config: Any) -> list[str]:
-    """Names in a config that only ``custom_objects`` could explain, code included."""
-    found = []
+    """Names in a config that only ``custom_objects`` could explain, code included; the first hundred of them."""
+    found: set[str] = set()
+    seen: set[tuple[str, ...]] = set()
     for _, _, item in walk(config):
-        if isinstance(item, Mapping) and "class_name" in item:
+        if not isinstance(item, Mapping) or "class_name" not in item or len(found) >= _MOST_UNKNOWN:
+            continue
+        own = str(item.get("config") if item["class_name"] == "function" else item["class_name"])[:80]
+        key = (own, *(str(item.get(part))[:200] for part in ("class_name", "module", "registered_name")))
+        if key not in seen:
+            seen.add(key)
             try:
                 _check_class(item, "")
             except ModelFileError:
-                found.append(str(item.get("config") if item["class_name"] == "function" else item["class_name"])[:80])
-    return sorted(set(found))
+                found.add(shortened(own))
+    return sorted(found)
 
 
-@contextmanager
-def bounded_allocation(elements: int, name: str) -> Iterator[None]:
-    """Refuse to make Variables with more elements in all than a file can account for."""
-    remaining = elements
+def check_objects(config: Any, name: str) -> None:
+    """Refuse names that no file could hold once more, and more objects than the largest model has.
 
-    def take(shape: tuple[int, ...]) -> None:
-        nonlocal remaining
-        remaining -= math.prod(shape)
-        if remaining < 0:
-            raise ModelFileError(
-                f"{name}: the config declares weights of shape {tuple(shape)}, but all numbers of the file together "
-                "are fewer. Config and weights do not belong together."
-            )
+    Raises:
+        ModelFileError: There are such.
+    """
+    objects = 0
+    for _, key, item in walk(config):
+        if isinstance(item, Mapping):
+            objects += "class_name" in item
+            for text in item:
+                _check_text(text, name, "a key")
+        elif isinstance(item, str):
+            _check_text(item, name, key)
+    if objects > _OBJECTS_A_LAYER * limits().layers:
+        raise ModelFileError(f"{name}: the config describes {objects} objects. {advice('layers')}")
 
-    token = allocation_guard.set(take)
-    try:
-        yield
-    finally:
-        allocation_guard.reset(token)
+
+def _check_text(text: Any, name: str, key: str) -> None:
+    if key == "name" and isinstance(text, str) and ("\0" in text or len(text) > _LONGEST_NAME):
+        raise ModelFileError(f"{name}: the name {shortened(text, 80)!r} has a NUL in it, or is too long to be a name.")
+    if isinstance(text, str) and not text.isascii() and _HALVES.search(text):
+        raise ModelFileError(f"{name}: {shortened(key, 80)} {shortened(text, 80)!r} holds half a character.")
 
 
 def _name_functions(config: Any, name: str, custom_objects: dict[str, Any]) -> Any:
@@ -203,8 +238,13 @@ def _leave_out_unused(item: dict[str, Any], member: Any) -> None:
     """Drop arguments that are null and that our class does not have: options of another release that were not used."""
     arguments = item.get("config")
     if inspect.isclass(member) and member.__module__.startswith("keraunos.") and isinstance(arguments, dict):
-        known = inspect.signature(member.__init__).parameters
+        known = _parameters(member)  # type: ignore[arg-type]
         item["config"] = {key: value for key, value in arguments.items() if value is not None or key in known}
+
+
+@functools.lru_cache(maxsize=1024)
+def _parameters(member: Any) -> Mapping[str, Any]:
+    return inspect.signature(member.__init__).parameters
 
 
 def _check_class(item: Mapping[str, Any], name: str) -> Any:

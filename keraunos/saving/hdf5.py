@@ -13,12 +13,14 @@ import io
 import math
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import numpy as np
 
 from keraunos.utils.errors import ModelFileError
+from keraunos.utils.untrusted import advice, guarded, limits
 
 MAX_OBJECTS = 200_000
 MAX_DEPTH = 100
@@ -94,17 +96,19 @@ class Group:
                 yield from child.datasets()
 
 
-def read_hdf5(data: bytes, name: str) -> Group:
+def read_hdf5(data: bytes, name: str, size: int | None = None) -> Group:
     """Tree of the HDF5 file with the given content.
 
     Args:
         data: The whole file.
         name: What messages call it.
+        size: Bytes of the file that it was unpacked from, if any.
 
     Raises:
         ModelFileError: The content is damaged, or holds anything outside the subset.
     """
-    return _guarded(name, lambda: _Reader(data, name).root())
+    with _guarded(name):
+        return _Reader(data, name, len(data) if size is None else size).root()
 
 
 class Folder(dict[str, Any]):
@@ -157,32 +161,21 @@ def _write_group(group: Any, content: Folder) -> None:
             group.create_dataset(name, data=value)
 
 
-def _guarded(name: str, action: Any) -> Any:
-    try:
-        return action()
-    except ModelFileError:
-        raise
-    except (
-        IndexError,
-        ValueError,
-        KeyError,
-        OverflowError,
-        TypeError,
-        RecursionError,
-        MemoryError,
-        zlib.error,
-    ) as error:
-        raise ModelFileError(f"{name} is damaged: its HDF5 structure cannot be followed ({error}).") from None
+def _guarded(name: str) -> AbstractContextManager[None]:
+    return guarded(f"{name} is damaged: its HDF5 structure cannot be followed")
 
 
 # --- the reader ------------------------------------------------------------------------
 
 
 class _Reader:
-    def __init__(self, data: bytes, name: str) -> None:
-        self.data, self.file = memoryview(data), name
+    def __init__(self, data: bytes, name: str, size: int) -> None:
+        self.data, self.file, self.size = memoryview(data), name, size
         self.visited: set[int] = set()
-        self.steps = 0
+        # Texts of the global heaps by place and number, and the steps that are left: no part has less than 8 bytes.
+        self.heaps: dict[int, dict[int, tuple[int, int]]] = {}
+        self.steps, self.most_steps = 0, min(4 * MAX_OBJECTS, 1000 + len(data) // 4)
+        self.unpacked = 0
         # Bytes of text and of numbers that were promised so far. No two parts of an honest file share bytes.
         self.text = self.stored = 0
 
@@ -203,8 +196,8 @@ class _Reader:
     def step(self) -> None:
         # One bound on all nodes visited: damaged trees that refer to themselves end here.
         self.steps += 1
-        if self.steps > 4 * MAX_OBJECTS:
-            self.fail(f"the file has more than {4 * MAX_OBJECTS} nodes. It is not a model's weights file.")
+        if self.steps > self.most_steps:
+            self.fail(f"the file has more than {self.most_steps} nodes. It is not a model's weights file.")
 
     def spend(self, *, text: int = 0, stored: int = 0) -> None:
         self.text, self.stored = self.text + text, self.stored + stored
@@ -378,6 +371,7 @@ class _Reader:
             if needed != len(stored) or count > MAX_EXPANSION * total or (needed and size > MAX_EXPANSION * largest):
                 self.bomb(name, shape, count, total)
             self.spend(stored=total)
+            self.unpack(name, max(needed, 1) * math.prod(chunk), dtype)
             layout = ("chunked", stored, chunk)
         else:
             if filters:
@@ -396,6 +390,12 @@ class _Reader:
         if dtype.kind == "V":
             dtype = self.brain_float(name, attributes)
         return Dataset(name, shape, dtype, attributes, self, layout, filters)
+
+    def unpack(self, name: str, count: int, dtype: np.dtype[Any]) -> None:
+        """Count what compressed numbers take in memory, as weights of 4 bytes at least."""
+        self.unpacked += count * max(dtype.itemsize, 4)
+        if self.unpacked > limits().unpacked(self.size):
+            self.fail(f"with {name!r} its {self.size} bytes unpack to {self.unpacked}. {advice('expansion')}")
 
     def bomb(self, name: str, shape: tuple[int, ...], count: int, stored: int) -> NoReturn:
         self.fail(
@@ -428,7 +428,8 @@ class _Reader:
         return np.dtype(ml_dtypes.bfloat16)
 
     def read(self, dataset: Dataset) -> np.ndarray[Any, Any]:
-        return _guarded(self.file, lambda: self._read(dataset))
+        with _guarded(self.file):
+            return self._read(dataset)
 
     def _read(self, dataset: Dataset) -> np.ndarray[Any, Any]:
         if dataset._layout[0] == "plain":
@@ -443,7 +444,8 @@ class _Reader:
                 part = np.frombuffer(whole, dataset.dtype).reshape(chunk)
                 where = tuple(slice(o, min(o + c, s)) for o, c, s in zip(origin, chunk, dataset.shape, strict=True))
                 array[where] = part[tuple(slice(0, w.stop - w.start) for w in where)]
-        return array.astype(dataset.dtype.newbyteorder("="))
+        # Bytes of the file are copied, so that they need not stay in memory for one array.
+        return array.astype(dataset.dtype.newbyteorder("="), copy=dataset._layout[0] == "plain")
 
     def unfilter(self, raw: bytes, dataset: Dataset, mask: int, size: int) -> bytes:
         for index, (kind, values) in reversed(list(enumerate(dataset._filters))):
@@ -525,6 +527,7 @@ class _Reader:
             self.damaged(f"an attribute of {owner!r} cannot be read")
         if version > 1 and self.number(start + 1, 1):
             self.fail(f"an attribute of {owner!r} uses a shared datatype, which is not allowed in a model file.")
+        self.spend(stored=size)
         lengths = [self.number(start + 2 + 2 * i, 2) for i in range(3)]
         place = start + (9 if version == 3 else 8)
         places = []
@@ -557,6 +560,15 @@ class _Reader:
         if not length:
             return ""
         self.spend(text=length)
+        if heap not in self.heaps:
+            self.heaps[heap] = dict(self.heap(heap, key))
+        at, size = self.heaps[heap].get(wanted, (0, -1))
+        if size < length:
+            self.damaged(f"the text of attribute {key!r} is missing")
+        return bytes(self.bytes_at(at, length)).rstrip(b"\0").decode("utf-8")
+
+    def heap(self, heap: int, key: str) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Number, place and size of each text of a global heap."""
         if bytes(self.bytes_at(heap, 4)) != b"GCOL":
             self.damaged(f"the text of attribute {key!r} is missing")
         at, end = heap + 16, heap + self.number(heap + 8, 8)
@@ -564,14 +576,10 @@ class _Reader:
         while at + 16 <= end:
             self.step()
             index, size = self.number(at, 2), self.number(at + 8, 8)
-            if index == wanted:
-                if size < length or at + 16 + size > end:
-                    break
-                return bytes(self.bytes_at(at + 16, length)).rstrip(b"\0").decode("utf-8")
-            if index == 0:
-                break
+            if index == 0 or at + 16 + size > end:
+                return
+            yield index, (at + 16, size)
             at += 16 + -(-size // 8) * 8
-        self.damaged(f"the text of attribute {key!r} is missing")
 
 
 def _kind(dtype: Any) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from keraunos.core.registry import TABLES
-from keraunos.saving.config import parse_json
+from keraunos.saving.config import check_objects, parse_json
 from keraunos.saving.hdf5 import Folder, Group
 from keraunos.saving.layouts import (
     Plan,
@@ -80,6 +80,7 @@ def read_config(root: Group, name: str, compiled: bool) -> tuple[dict[str, Any],
         ModelFileError: It cannot be read.
     """
     config = _json(root, "model_config", name)
+    check_objects(config, name)
     files = spelling.provider().files()
     written = files.origin(root.attributes.get("keras_version"), root.attributes.get("backend"), config)
     weights = root.group("model_weights") or Group("model_weights")

@@ -1,37 +1,26 @@
-"""Files: fetched once with a checksum, unpacked without trust."""
+"""Files that are fetched once, with a checksum, and kept."""
 
 import contextlib
-import gzip
 import hashlib
 import http.client
-import lzma
 import os
 import re
-import shutil
 import sys
-import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from keraunos.utils import config
+from keraunos.utils.archives import extract_archive, known_formats
 from keraunos.utils.errors import ArgumentError, DownloadError, KeraunosError
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import suggestion
-from keraunos.utils.writing import atomic_write, new_folder
+from keraunos.utils.writing import atomic_write
 
 LARGEST_DOWNLOAD = 8 << 30
-LARGEST_EXTRACTED = 32 << 30
-MOST_MEMBERS = 1_000_000
-_DAMAGE = (
-    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
-    *(EOFError, RuntimeError, ValueError),
-)
 _BLOCK = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
 
@@ -88,7 +77,7 @@ def get_file(
         raise ArgumentError("get_file: origin is missing. Give the address of the file, such as origin='https://...'.")
     if md5_hash is not None and file_hash is None:
         file_hash, hash_algorithm = md5_hash, "md5"
-    formats = _formats("tar" if untar else archive_format)
+    formats = known_formats("tar" if untar else archive_format)
     algorithm = _algorithm(hash_algorithm, file_hash)
     unpack = extract or untar
     archive = wanted = _file_name(fname, origin)
@@ -150,35 +139,6 @@ def file_digest(path: str | os.PathLike[str], algorithm: str = "sha256") -> str:
     """Checksum of a file in hexadecimal, by SHA-256 or MD5."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
-
-
-def extract_archive(
-    path: str | os.PathLike[str], folder: str | os.PathLike[str], archive_format: str | list[str] | None = "auto"
-) -> None:
-    """Unpack a tar or zip archive into ``folder``, which replaces what was there once all is unpacked.
-
-    Only plain files and folders under ``folder`` are made. An archive with
-    anything else (absolute names, ``..``, links, devices, one name twice) is
-    refused whole.
-
-    Args:
-        path: The archive.
-        folder: Folder to make.
-        archive_format: ``"tar"``, ``"zip"``, ``"auto"``, or a list.
-
-    Raises:
-        ArgumentError: An unknown ``archive_format``.
-        DownloadError: The archive is damaged, unsafe, too large, or of another format.
-    """
-    path, folder = Path(path), Path(folder)
-    formats = _formats(archive_format)
-    with new_folder(folder) as temporary:
-        try:
-            _unpack(path, temporary, formats)
-        except _DAMAGE as error:
-            if isinstance(error, KeraunosError):
-                raise
-            raise DownloadError(f"{path.name}: the archive is damaged ({error}). Delete {str(path)!r}.") from error
 
 
 # --- fetching ---
@@ -284,69 +244,3 @@ def _algorithm(algorithm: str, file_hash: str | None) -> str:
 
 def _matches(path: Path, algorithm: str, file_hash: str | None) -> bool:
     return path.is_file() and (file_hash is None or file_digest(path, algorithm) == file_hash.lower())
-
-
-# --- unpacking ---
-
-
-def _formats(archive_format: str | list[str] | None) -> list[str]:
-    if archive_format == "auto":
-        return ["tar", "zip"]
-    formats = [archive_format] if isinstance(archive_format, str) else archive_format or []
-    for name in formats:
-        if name not in ("tar", "zip"):
-            raise ArgumentError(f"archive_format is {name!r}.{suggestion(name, ('auto', 'tar', 'zip'))}")
-    return formats
-
-
-def _unpack(path: Path, folder: Path, formats: list[str]) -> None:
-    if "tar" in formats and tarfile.is_tarfile(path):
-        with tarfile.open(path) as archive:
-            _write_members(_tar_members(archive), folder, path.name)
-    elif "zip" in formats and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as zipped:
-            _write_members(_zip_members(zipped), folder, path.name)
-    else:
-        raise DownloadError(f"{path.name}: not an archive of the expected format ({' or '.join(formats) or 'none'}).")
-
-
-def _tar_members(archive: tarfile.TarFile) -> Iterator[tuple[str, str, int, IO[bytes] | None]]:
-    for member in archive:
-        kind = "file" if member.isreg() else "folder" if member.isdir() else "other"
-        yield member.name, kind, member.size, archive.extractfile(member) if kind == "file" else None
-
-
-def _zip_members(archive: zipfile.ZipFile) -> Iterator[tuple[str, str, int, IO[bytes] | None]]:
-    for member in archive.infolist():
-        kind = "folder" if member.is_dir() else "file"
-        if member.external_attr >> 28 not in (0, 0o04, 0o10):  # the type of file, where a Unix system wrote it
-            kind = "other"
-        yield member.filename, kind, member.file_size, archive.open(member) if kind == "file" else None
-
-
-def _write_members(members: Iterator[tuple[str, str, int, IO[bytes] | None]], folder: Path, archive: str) -> None:
-    # Contents are copied into files that we open ourselves: the archive decides on nothing but names and bytes.
-    total = 0
-    for count, (name, kind, size, source) in enumerate(members, 1):
-        total += size  # no more bytes than a member declares are ever read from it
-        if total > LARGEST_EXTRACTED or count > MOST_MEMBERS:
-            raise DownloadError(
-                f"{archive}: unpacks to more than {LARGEST_EXTRACTED:,} bytes or {MOST_MEMBERS:,} files; refused."
-            )
-        if kind == "other":
-            raise DownloadError(f"{archive}: {name!r} is a link or a device; refused. Nothing was unpacked.")
-        target = folder / _safe_member(name, archive)
-        try:
-            (target if source is None else target.parent).mkdir(parents=True, exist_ok=True)
-            if source is not None:
-                with source, open(target, "xb") as file:
-                    shutil.copyfileobj(source, file, _BLOCK)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise DownloadError(f"{archive}: {name!r} is there twice; refused. Nothing was unpacked.") from error
-
-
-def _safe_member(name: str, archive: str) -> Path:
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if name.startswith("/") or ".." in parts or re.search(r"[\\\0]|^[A-Za-z]:", name) or len(name) > 1000:
-        raise DownloadError(f"{archive}: {name[:100]!r} lies outside the folder; refused. Nothing was unpacked.")
-    return Path(*parts)

@@ -228,7 +228,9 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}
     ("text", "match"),
     [
         (BOMB, "comes to more"),
-        ("a: &a [*a]", "comes to more"),
+        ("a: &a [*a]", "refers to a part that is not complete"),
+        ("a: *b", "not there"),
+        ("--- 1\n--- 2", "another document follows"),
         ("[" * 200 + "]" * 200, "levels"),
         ("- " * 200 + "x", "levels"),
         ("a: 1\na: 2", "'a' stands twice"),

@@ -17,6 +17,7 @@ from keraunos.utils.errors import ArgumentError, ModelFileError, warn
 from keraunos.utils.progress import write
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import suggestion
+from keraunos.utils.untrusted import guarded
 from keraunos.utils.writing import on_disk
 
 
@@ -209,14 +210,32 @@ class BackupAndRestore(_EveryFewBatches):
         self._latest, self._previous = self.backup_dir / "latest.npz", self.backup_dir / "previous.npz"
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        backup = self._read()
-        if backup is None:
-            return
-        self.model.set_state_tree(self._fitted(backup["model"]))
-        self._epoch = self.model._initial_epoch = backup["epoch"]
-        for other, (kind, memory) in zip(self.others, backup["others"], strict=False):
+        found = [path for path in (self._latest, self._previous) if path.exists()]
+        for path in found:
+            try:
+                self._restore(path)
+                return
+            except (ModelFileError, ArgumentError) as error:
+                if path == found[-1]:
+                    raise
+                warn(f"BackupAndRestore: {error} Going on from the backup before.")
+
+    def _restore(self, path: Path) -> None:
+        backup = read_state(path)
+        damaged = (f"{path} is damaged, or was not written by Keraunos", "Delete it to begin anew.")
+        with guarded(*damaged):
+            epoch, others = backup["epoch"], [(kind, dict(memory)) for kind, memory in backup["others"]]
+            if type(epoch) is not int or epoch < 0:
+                raise ValueError(f"its epoch is {epoch!r:.80}")
+            names = _named_shapes(backup["model"])
+        state = self._fitted(backup["model"], names)
+        with guarded(*damaged):
+            self.model.set_state_tree(state)
+        self._epoch = self.model._initial_epoch = epoch
+        for other, (kind, memory) in zip(self.others, others, strict=False):
             if type(other).__name__ == kind:
-                vars(other).update(memory)
+                known = getattr(other, "memory", ())
+                vars(other).update({name: value for name, value in memory.items() if name in known})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch + 1
@@ -243,30 +262,17 @@ class BackupAndRestore(_EveryFewBatches):
             (type(other).__name__, {name: getattr(other, name) for name in getattr(other, "memory", ())})
             for other in self.others
         ]
-        if self.double_checkpoint and self._latest.exists():
-            os.replace(self._latest, self._previous)
-        write_state(self._latest, {"epoch": self._epoch, "model": self._state(), "others": others})
-
-    def _read(self) -> Any:
-        for path in (self._latest, self._previous):
-            if not path.exists():
-                continue
-            try:
-                return read_state(path)
-            except ModelFileError as error:
-                if path == self._previous or not self._previous.exists():
-                    raise
-                warn(f"BackupAndRestore: {error} Going on from the backup before.")
-        return None
+        previous = self._previous if self.double_checkpoint else None
+        write_state(self._latest, {"epoch": self._epoch, "model": self._state(), "others": others}, previous)
 
     def _state(self) -> dict[str, Any]:
         """The model's state; metrics are left out, since they start anew with an epoch."""
         return {name: part for name, part in self.model.get_state_tree().items() if name != "metrics"}
 
-    def _fitted(self, kept: Any) -> Any:
+    def _fitted(self, kept: Any, names: list[tuple[str, tuple[int, ...]]]) -> Any:
         """The backup under the names of this model: those that were given by counting differ from run to run."""
         ours = self._state()
-        for theirs, mine in itertools.zip_longest(_named_shapes(kept), _named_shapes(ours)):
+        for theirs, mine in itertools.zip_longest(names, _named_shapes(ours)):
             if theirs is None or mine is None or theirs[1] != mine[1]:
                 kinds = [f"{pair[0]} of shape {pair[1]}" for pair in (theirs, mine) if pair is not None]
                 raise ArgumentError(

@@ -2,24 +2,32 @@
 
 import json
 import os
+import re
 import zipfile
-import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keraunos.utils.errors import ArgumentError, ModelFileError
-from keraunos.utils.writing import write_file
+from keraunos.utils.errors import ArgumentError
+from keraunos.utils.npz import bounded_zip, read_header, read_numbers
+from keraunos.utils.untrusted import advice, guarded, limits
+from keraunos.utils.writing import atomic_write
 
 _FORM = "form.json"
 
 
-def write_state(path: str | os.PathLike[str], state: Any) -> None:
+def write_state(path: Path, state: Any, previous: Path | None = None) -> None:
     """Write nested dicts, lists and tuples of arrays, numbers and texts; the file is replaced whole.
 
+    Args:
+        path: The file.
+        state: What to write.
+        previous: File to which an older one is moved, once the new one is complete.
+
     >>> import tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "state.npz")
+    >>> path = Path(tempfile.mkdtemp()) / "state.npz"
     >>> write_state(path, {"weights": [np.arange(3)], "epoch": 2})
     >>> read_state(path)
     {'weights': [array([0, 1, 2])], 'epoch': 2}
@@ -27,7 +35,11 @@ def write_state(path: str | os.PathLike[str], state: Any) -> None:
     arrays: list[np.ndarray] = []
     form = json.dumps(_form(state, arrays, "the state")).encode()
     named = {_FORM: np.frombuffer(form, np.uint8), **{str(number): array for number, array in enumerate(arrays)}}
-    write_file(path, lambda file: np.savez(file, **named))  # type: ignore[arg-type]
+    with atomic_write(path) as temporary:
+        with open(temporary, "wb") as file:
+            np.savez(file, **named)  # type: ignore[arg-type]
+        if previous is not None and path.exists():
+            os.replace(path, previous)
 
 
 def read_state(path: str | os.PathLike[str]) -> Any:
@@ -36,15 +48,19 @@ def read_state(path: str | os.PathLike[str]) -> Any:
     Raises:
         ModelFileError: The file is damaged or was not written by ``write_state``.
     """
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return _value(json.loads(file[_FORM].tobytes()), file)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelFileError(
-            f"{os.fspath(path)} is damaged, or was not written by Keraunos ({error}). Delete it to begin anew."
-        ) from error
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"there is no file {os.fspath(path)!r}.")
+    damaged = (f"{os.fspath(path)} is damaged, or was not written by Keraunos", "Delete it to begin anew.")
+    with guarded(*damaged), bounded_zip(path) as (archive, members):
+        form = _read(archive, members.pop(_FORM)).tobytes()
+        if sum(form.count(mark) for mark in (b"{", b"[", b",")) > limits().config_values:
+            raise ValueError(f"it is of more than {limits().config_values} values. {advice('config_values')}")
+        return _value(json.loads(form), archive, members)
+
+
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(member) as file:
+        return read_numbers(file, *read_header(file))
 
 
 def _form(value: Any, arrays: list[np.ndarray], where: str) -> Any:
@@ -63,20 +79,22 @@ def _form(value: Any, arrays: list[np.ndarray], where: str) -> Any:
     return {"array": len(arrays) - 1, "dtype": array.dtype.name}
 
 
-def _value(form: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+def _value(form: Any, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> Any:
     if not isinstance(form, dict):
         return form
     if "dict" in form:
-        return {key: _value(item, arrays) for key, item in form["dict"].items()}
+        return {key: _value(item, archive, members) for key, item in form["dict"].items()}
     if "array" in form:
-        array = arrays[str(form["array"])]
+        array = _read(archive, members.pop(str(form["array"])))  # Each stands in one place.
         # bfloat16 and its kin come back from a file as nameless bytes.
         return array.view(_dtype(form["dtype"])) if array.dtype.kind == "V" else array
-    items = [_value(item, arrays) for item in form["list" if "list" in form else "tuple"]]
+    items = [_value(item, archive, members) for item in form["list" if "list" in form else "tuple"]]
     return items if "list" in form else tuple(items)
 
 
-def _dtype(name: str) -> np.dtype:
+def _dtype(name: Any) -> np.dtype:
     import ml_dtypes
 
+    if not re.fullmatch(r"bfloat16|float\d+_\w+|u?int[24]", name):
+        raise ValueError(f"numbers of the type {name!r:.80}")
     return np.dtype(getattr(ml_dtypes, name))
