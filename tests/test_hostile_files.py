@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import copy
 import io
 import json
 import marshal
@@ -10,6 +11,7 @@ import random
 import resource
 import signal
 import struct
+import time
 import zipfile
 from pathlib import Path
 
@@ -684,6 +686,232 @@ def test_an_attribute_name_cannot_leave_the_file_when_saving(tmp_path: Path) -> 
     with pytest.raises(ModelFileError, match="cannot be the name of a group"):
         model.save_weights(tmp_path / "a.weights.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+# --- what a file may cost -------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def cheap(seconds: float = 5, megabytes: int = 300):
+    """Fails where the block takes more time of the processor, or more memory."""
+    start, most = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert time.process_time() - start < seconds
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most < 1000 * megabytes
+
+
+def tensor(name: str, call: int = 0) -> dict:
+    config = {"shape": [None, 3], "dtype": "float32", "keras_history": [name, call, 0]}
+    return {"class_name": "__keras_tensor__", "config": config}
+
+
+def chain(inner: dict, calls: int, name: str, shape: list | None = None) -> dict:
+    """A model that calls ``inner`` several times, each time on what the time before gave."""
+    first = layer("InputLayer", batch_shape=shape or [None, 3], dtype="float32", name=f"{name}_in")
+    own = inner["config"]["name"]
+    sources = [tensor(f"{name}_in"), *(tensor(own, number) for number in range(calls - 1))]
+    layers = [
+        {**first, "name": f"{name}_in", "inbound_nodes": []},
+        {**inner, "name": own, "inbound_nodes": [{"args": [source], "kwargs": {}} for source in sources]},
+    ]
+    last = calls - 1 + (inner["class_name"] == "Functional")
+    ends = {"input_layers": [[f"{name}_in", 0, 0]], "output_layers": [[own, last, 0]]}
+    config = {"name": name, "trainable": True, "layers": layers, **ends}
+    return {"module": "keras", "class_name": "Functional", "config": config, "registered_name": "Functional"}
+
+
+def test_sixteen_thousand_keys_with_one_twice_are_refused_at_once() -> None:
+    text = "{" + ",".join(f'"k{number}": 0' for number in range(100_000)) + ', "k99999": 1}'
+    with cheap(2), pytest.raises(ModelFileError, match="'k99999' stands twice"):
+        parse_json(text, "x")
+
+
+def test_large_weights_of_a_text_take_no_memory_until_they_are_read() -> None:
+    embedding = layer("Embedding", input_dim=1 << 20, output_dim=1000, name="words")
+    with cheap(2, 100):
+        model = saving.model_from_json(json.dumps(sequential(embedding)))
+        assert model.count_params() == 1000 << 20
+        assert model.output_shape == (None, 3, 1000)
+
+
+def test_weights_of_a_text_are_those_of_a_model_made_in_the_program() -> None:
+    def made(build):
+        np.random.seed(3)
+        model = build()
+        np.random.random()
+        return model.get_weights()
+
+    names = ("glorot_uniform", "he_normal", "random_normal", "truncated_normal", "orthogonal", "ones", "lecun_uniform")
+    stack = [keraunos.layers.Input((40,)), *(keraunos.layers.Dense(40, kernel_initializer=name) for name in names)]
+    text = keraunos.Sequential(stack).to_json()
+    for one, other in zip(
+        made(lambda: saving.model_from_json(text)),
+        made(lambda: keraunos.Sequential.from_config(json.loads(text)["config"])),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_weights_that_were_not_read_are_read_whole_whatever_comes_first() -> None:
+    x = np.random.default_rng(0).normal(size=(8, 50)).astype("float32")
+    text = keraunos.Sequential(
+        [keraunos.layers.Input((50,)), keraunos.layers.Dense(50), keraunos.layers.Dense(1)]
+    ).to_json()
+    for use in (
+        lambda model: model.predict(x, verbose=0),
+        lambda model: model(x),
+        lambda model: (model.compile("sgd", "mse"), model.fit(x, x[:, :1], verbose=0)),
+        lambda model: model.set_weights(model.get_weights()),
+        lambda model: copy.deepcopy(model)(x),
+        lambda model: keraunos.Sequential([model, keraunos.layers.Dense(2)])(x),
+    ):
+        np.random.seed(1)
+        model = saving.model_from_json(text)
+        use(model)
+        assert all(np.isfinite(array).all() for array in model.get_weights())
+        np.random.seed(1)
+        fresh = saving.model_from_json(text)
+        assert [array.shape for array in fresh.get_weights()] == [array.shape for array in model.get_weights()]
+
+
+def test_the_sum_of_all_weights_of_a_text_is_bounded_and_the_bound_can_be_raised() -> None:
+    text = json.dumps(sequential(*(layer("Dense", units=1000, name=f"d{number}") for number in range(3))))
+    with saving.file_limits(weights=2_000_000), pytest.raises(ModelFileError, match=r"file_limits\(weights=...\)"):
+        saving.model_from_json(text)
+    with saving.file_limits(weights=2_100_000):
+        assert saving.model_from_json(text).count_params() == 2_006_000
+
+
+@pytest.mark.parametrize("levels", [4, 25])
+def test_models_inside_of_models_cost_no_more_than_their_text(levels: int) -> None:
+    config = layer("Dense", units=3, name="d")
+    for level in range(levels):
+        config = chain(config, 5, f"m{level}")
+    with cheap():
+        model = saving.model_from_json(json.dumps(config))
+    assert [output.shape for output in model.outputs] == [(None, 3)]
+
+
+def test_models_inside_of_models_for_other_shapes_are_bounded() -> None:
+    """What is called on other sizes than it was made for must be traced, with all that is inside of it."""
+    config = layer("Dense", units=3, name="d")
+    for level in range(9):
+        config = chain(config, 5, f"m{level}", [None, None, 3] if level < 8 else [None, 2, 3])
+    with cheap(8), pytest.raises(ModelFileError, match=r"more calls of layers than .*file_limits\(calls=...\)"):
+        saving.model_from_json(json.dumps(config))
+
+
+def test_shapes_of_equal_layers_are_those_of_layers_one_by_one() -> None:
+    parts = [
+        layer("Dense", units=3, name="a"), layer("Dense", units=4, name="b"), layer("Dense", units=4, name="c"),
+        layer("Dense", units=4, name="d", use_bias=False), layer("Dense", units=4, name="e", activation="relu"),
+        layer("Reshape", target_shape=[2, 2], name="f"), layer("Flatten", name="g"), layer("Flatten", name="h"),
+        layer("RepeatVector", n=2, name="i"), layer("LSTM", units=2, name="j"), layer("RepeatVector", n=3, name="k"),
+    ]  # fmt: skip
+    model = saving.model_from_json(json.dumps(sequential(*parts)))
+    twin = keraunos.Sequential.from_config(json.loads(model.to_json())["config"])
+    assert [part.output.shape for part in model.layers] == [part.output.shape for part in twin.layers]
+    assert model.predict(np.ones((2, 3)), verbose=0).shape == (2, 3, 2)
+
+
+def test_a_deep_honest_model_is_read() -> None:
+    depth = 2000
+    text = json.dumps(sequential(*(layer("Dense", units=3, name=f"d{number}") for number in range(depth))))
+    with cheap(8):
+        assert len(saving.model_from_json(text).layers) == depth
+
+
+def test_more_layers_than_any_model_has_are_refused_and_the_bound_can_be_raised() -> None:
+    text = json.dumps(sequential(*({"class_name": "Flatten", "config": {"name": f"f{n}"}} for n in range(15_000))))
+    assert len(text) < 1 << 20
+    with cheap(), pytest.raises(ModelFileError, match=r"more than 10,000 layers.*file_limits\(layers=...\)"):
+        saving.model_from_json(text)
+    with saving.file_limits(layers=3), pytest.raises(ModelFileError, match="more than 3 layers"):
+        saving.model_from_json(json.dumps(sequential(DENSE, layer("Flatten", name="f"), layer("Flatten", name="g"))))
+
+
+def test_a_config_of_more_values_than_any_model_has_is_refused() -> None:
+    with cheap(), pytest.raises(ModelFileError, match=r"has 600002 values.*file_limits\(config_values=...\)"):
+        parse_json("[" + "[]," * 300_000 + "[]]", "x")
+    with saving.file_limits(config_values=1_000_000):
+        assert len(parse_json("[" + "[]," * 300_000 + "[]]", "x")) == 300_001
+
+
+def test_compression_inside_of_compression_is_counted_in_all(target: Path) -> None:
+    data = np.zeros((1000, 60_000), "float32")
+    content = replaced(lambda g: g.create_dataset("0", data=data, chunks=(1000, 6000), compression="gzip"))
+    archive(target, content=content, compression=zipfile.ZIP_DEFLATED)
+    assert target.stat().st_size < 100_000
+    with cheap():
+        refuses(target, r"bytes unpack to .* file_limits\(expansion=...\)|decompression bomb")
+
+
+def test_a_chunk_larger_than_its_array_is_counted_whole(target: Path) -> None:
+    def make(group: h5py.Group) -> None:
+        group.create_dataset("0", (3, 2), "uint8", chunks=(4096, 16384), maxshape=(None, None), compression="gzip")
+        group["0"][...] = 1
+
+    with cheap():
+        refuses(archive(target, content=replaced(make)), "unpack to|declares shape")
+
+
+def test_members_that_are_not_needed_are_not_read(target: Path) -> None:
+    def add(file: zipfile.ZipFile) -> None:
+        for number in range(8):
+            file.writestr(f"assets/{number}", bytes(6_000_000) + os.urandom(100_000), zipfile.ZIP_DEFLATED)
+
+    archive(target, change=add)
+    with cheap(5, 100):
+        assert saving.load_model(target).count_params() == 8
+        assert saving.inspect(target, verbose=False)["parameters"] == 8
+
+
+def test_many_objects_of_hdf5_that_share_a_part_are_refused() -> None:
+    """Every group refers to one block of attributes: read for each, it would come to gigabytes."""
+    with h5py.File(io.BytesIO(), "w") as file:
+        file["x"] = 1.0
+    count = 3000
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        file.attrs["big"] = np.zeros(60_000, "S1")
+        for number in range(count):
+            file.create_group(f"g{number}")
+    content = bytearray(memory.getvalue())
+    with h5py.File(io.BytesIO(bytes(content))) as file:
+        places = [h5py.h5o.get_info(file[f"g{number}"].id).addr for number in range(count)]
+        root = h5py.h5o.get_info(file.id).addr
+    body = content[root + 16 : root + 16 + int.from_bytes(content[root + 8 : root + 12], "little")]
+    at = body.index(struct.pack("<HH", 16, 16))  # the message that tells where the header goes on
+    for place in places:
+        content[place + 16 : place + 16 + 24] = body[at : at + 24]
+    with cheap(), pytest.raises(ModelFileError, match="claim the same bytes|nodes|neither a group"):
+        read_hdf5(bytes(content), "x")
+
+
+def test_inspecting_thousands_of_unknown_classes_is_cheap(target: Path) -> None:
+    config = sequential(*({"class_name": f"Unknown{n}", "config": {}} for n in range(20_000)))
+    with cheap():
+        assert len(saving.inspect(archive(target, config), verbose=False)["custom_objects"]) == 100
+
+
+def test_bounds_are_checked() -> None:
+    with pytest.raises(keraunos.utils.errors.ArgumentError, match="no bound called 'layer'. Did you mean 'layers'?"):
+        saving.file_limits(layer=3).__enter__()
+    with pytest.raises(keraunos.utils.errors.ArgumentError, match="layers is 0; expected a positive whole number"):
+        saving.file_limits(layers=0).__enter__()
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b", "x" * 70_000])
+def test_a_name_that_no_file_could_hold_again_is_refused(target: Path, name: str) -> None:
+    config = sequential({**DENSE, "config": {"units": 2, "name": name}})
+    refuses(archive(target, config), "half a character|has a NUL in it, or is too long")
+
+
+@pytest.mark.parametrize("shape", [[2**62, 4], [10**18], [2**39], [-1, 2**39], [10**400]])
+def test_a_shape_beyond_all_numbers_is_refused(target: Path, shape: list) -> None:
+    refuses(
+        archive(target, sequential(layer("Reshape", target_shape=shape, name="r"))), "cannot be made|more than|large"
+    )
 
 
 # --- damage -------------------------------------------------------------------------------

@@ -41,11 +41,12 @@ from keraunos.saving.layouts import Plan, is_by_layer, objects, plan_by_layer, p
 from keraunos.saving.whole import FORMAT, Facts, is_whole, pack_whole, plan_whole, read_config, todays_contents
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, ModelFileError
-from keraunos.utils.untrusted import file_limits, guarded, limits
+from keraunos.utils.untrusted import FileLimits, file_limits, guarded, limits
 from keraunos.utils.writing import write_file
 
 __all__ = [
     "CustomObjectScope",
+    "FileLimits",
     "custom_object_scope",
     "deserialize_keras_object",
     "file_limits",

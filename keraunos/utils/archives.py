@@ -95,8 +95,8 @@ def _members(path: Path, formats: list[str], stack: contextlib.ExitStack) -> Ite
     if "tar" in formats:
         with contextlib.suppress(tarfile.ReadError, EOFError, OSError, lzma.LZMAError):
             content = stack.enter_context(_content(path))
-            opened = stack.enter_context(tarfile.open(fileobj=content, mode="r:"))  # type: ignore[call-overload]
-            return _of_tar(opened, content)
+            archive = stack.enter_context(tarfile.TarFile(fileobj=content))  # type: ignore[arg-type]
+            return _of_tar(archive, content)
     if "zip" in formats and zipfile.is_zipfile(path):
         return _of_zip(stack.enter_context(zipfile.ZipFile(path)))
     raise DownloadError(f"{path.name}: not an archive of the expected format ({' or '.join(formats) or 'none'}).")
