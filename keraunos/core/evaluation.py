@@ -1,6 +1,8 @@
 """Values and gradients of symbolic tensors: parts of a graph computed at once, or compiled as a function."""
 
+import contextvars
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase
 from keraunos.core.scope import Scope, current_scope, fresh_seed, noting_reads, optimizer_writes
-from keraunos.core.symbolic import Call, Node, Size, SymbolicTensor, filled
+from keraunos.core.symbolic import Call, Node, Outside, SymbolicTensor, filled, is_symbolic, origin, outside
 from keraunos.core.variable import Variable
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ShapeError
@@ -20,7 +22,7 @@ def nodes_of(tensors: Iterable[Any], known: Iterable[int] = ()) -> list[Node]:
     done: set[int] = set(known)
     found: list[Node] = []
     # An explicit stack: a deep network would exceed Python's recursion limit.
-    stack = [(_origin(tensor), False) for tensor in reversed(list(tensors))]
+    stack = [(origin(tensor), False) for tensor in reversed(list(tensors))]
     while stack:
         tensor, finished = stack.pop()
         node = tensor.node
@@ -37,7 +39,7 @@ def nodes_of(tensors: Iterable[Any], known: Iterable[int] = ()) -> list[Node]:
 
 def sources_of(tensors: Iterable[Any], known: Iterable[int] = ()) -> list[SymbolicTensor]:
     """The tensors that must be given a value before others can be computed: inputs and placeholders."""
-    tensors, known = [_origin(tensor) for tensor in tensors], set(known)
+    tensors, known = [origin(tensor) for tensor in tensors], set(known)
     needed = {id(tensor): tensor for tensor in tensors}
     for node in nodes_of(tensors, known):
         needed.update((id(parent), parent) for parent in node.inputs)
@@ -70,9 +72,65 @@ def compute(nodes: Iterable[Node], values: dict[int, Any], *, numbered: bool = F
         if numbered and scope is not None:
             scope.number_keys(node.number)
         args, kwargs = tree.map(lambda leaf: filled(leaf, values), (node.args, node.kwargs))
-        results = node.operation(*args, **kwargs)
+        results = perform(node, args, kwargs, values)
         for leaf, value in zip(tree.leaves(node.outputs), tree.leaves(results), strict=True):
             values[id(leaf)] = value
+
+
+# By id, the values of the tensors that the step being computed uses without being given them; and by id of a layer, the
+# function that stood for its ``call`` when the step was recorded.
+_none: Mapping[int, Any] = MappingProxyType({})
+_bound: contextvars.ContextVar[Mapping[int, Any]] = contextvars.ContextVar("bound", default=_none)
+_frozen: contextvars.ContextVar[Mapping[int, Callable[..., Any]]] = contextvars.ContextVar("frozen", default=_none)
+
+
+def perform(node: Node, args: Any, kwargs: Any, values: Mapping[int, Any] | None = None) -> Any:
+    """What a step returns for arguments, where it is what it was when it was recorded.
+
+    Args:
+        values: By id, the values of the tensors that it uses besides; left out, they are taken from the surroundings.
+    """
+    if not (node.used or node.frozen):
+        return node.operation(*args, **kwargs)
+    bound = dict(_bound.get())
+    if values is not None:
+        bound.update((id(known), values[id(tensor)]) for known, tensor in node.used)
+    tokens = _bound.set(bound), _frozen.set({**_frozen.get(), **node.frozen})
+    try:
+        results = node.operation(*args, **kwargs)
+        return realized(results) if is_symbolic(results) else results
+    finally:
+        _frozen.reset(tokens[1])
+        _bound.reset(tokens[0])
+
+
+def bound_values() -> Mapping[int, Any]:
+    """By id, the values of the tensors that the step being computed uses without being given them."""
+    return _bound.get()
+
+
+def frozen_call(layer: Any) -> Callable[..., Any] | None:
+    """The function that stands for a layer's ``call`` in the step being computed, or ``None``."""
+    return _frozen.get().get(id(layer))
+
+
+def _known_values() -> dict[int, Any]:
+    """By id, the values that symbolic tensors have in the running code."""
+    values: dict[int, Any] = {}
+    scope = current_scope()
+    while scope is not None:
+        values = {**scope.computed, **values}
+        scope = scope.parent
+    return {**values, **_bound.get()}
+
+
+def computable(values: Any) -> bool:
+    """Whether symbolic tensors among the leaves stand for values here: in a call that uses tensors from outside of it."""
+    if current_scope() is None and not phase.inside_a_call():
+        return False
+    known, around = _known_values(), outside()
+    missing = sources_of([leaf for leaf in tree.leaves(values) if isinstance(leaf, SymbolicTensor)], known)
+    return all(around is not None and around.has(source) for source in missing)
 
 
 def value_of(tensor: Any) -> Any:
@@ -91,11 +149,11 @@ def value_of(tensor: Any) -> Any:
         for variable, new in scope.after.items():
             variable.assign(new)
         return value
-    values: dict[int, Any] = {}
-    outer: Scope | None = scope
-    while outer is not None:
-        values = {**outer.computed, **values}
-        outer = outer.parent
+    values = _known_values()
+    around = outside()
+    if around is not None:
+        for used in _used_from(around, tensor, values):
+            values[id(used)] = around.stand_in(used)
     missing = sources_of([tensor], values)
     if missing:
         raise ArgumentError(
@@ -105,6 +163,21 @@ def value_of(tensor: Any) -> Any:
     compute(nodes_of([tensor], values), values)
     scope.computed.update(values)
     return filled(tensor, values)
+
+
+def _used_from(around: Outside, tensor: SymbolicTensor, known: Mapping[int, Any]) -> list[SymbolicTensor]:
+    """The tensors from outside of the running call that a tensor, made in it, follows from, if they need inputs."""
+    stack, seen, found = [origin(tensor)], set(known), []
+    while stack:
+        leaf = stack.pop()
+        if id(leaf) in seen:
+            continue
+        seen.add(id(leaf))
+        if not around.has(leaf):
+            stack += leaf.node.inputs if leaf.node is not None else []
+        elif sources_of([leaf], known):
+            found.append(leaf)
+    return found
 
 
 def realized(values: Any) -> Any:
@@ -276,7 +349,3 @@ def _read(output: Any, values: Mapping[int, Any]) -> Any:
     if isinstance(output, Variable):
         return output.value
     return filled(output, values) if isinstance(output, SymbolicTensor) else output
-
-
-def _origin(tensor: Any) -> SymbolicTensor:
-    return tensor.source if isinstance(tensor, Size) else tensor

@@ -121,6 +121,11 @@ class Scope:
         key = self.key() if seed is None else K.fold_in(self.key(), seed)
         return K.fold_in(key, number)
 
+    @property
+    def drew(self) -> bool:
+        """Whether random numbers were asked for."""
+        return self._keys_given > 0
+
     def number_keys(self, number: int) -> None:
         """Let the keys that follow depend on a number alone, not on how many were given before."""
         scope = self

@@ -6,8 +6,11 @@ which a functional model is made.
 """
 
 import contextlib
+import contextvars
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ import numpy as np
 from keraunos.backend import K, Operand
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase
+from keraunos.core.building import building
 from keraunos.core.naming import unique_name
 from keraunos.core.scope import Scope, current_scope
 from keraunos.core.variable import Variable, recorder
@@ -62,6 +66,12 @@ class SymbolicTensor(Operand):
 
     def operate(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record the operation; questions about shape and dtype are answered at once."""
+        if phase.inside_a_call():  # in the call of a layer that uses tensors of the graph, they stand for their values
+            from keraunos.core.evaluation import computable, realized
+
+            if computable((args, kwargs)):
+                args, kwargs = realized((args, kwargs))
+                return getattr(K, operation)(*args, **kwargs)
         if operation == "shape":
             return self.shape
         if operation == "dtype":
@@ -77,9 +87,9 @@ class SymbolicTensor(Operand):
     @property
     def value(self) -> Any:
         """The present value, where it follows from Variables and constants alone."""
-        from keraunos.core.evaluation import sources_of, value_of
+        from keraunos.core.evaluation import bound_values, sources_of, value_of
 
-        if current_scope() is None and sources_of([self]):
+        if current_scope() is None and sources_of([self], bound_values()):
             raise ArgumentError(
                 f"the symbolic tensor {self.name!r} of shape {self.shape} has no values. Use keraunos.ops on it, or "
                 "make a Model of its inputs and outputs and call that on data."
@@ -239,10 +249,31 @@ def recording() -> bool:
 
 
 class Node:
-    """One call of a layer or operation on symbolic tensors."""
+    """One call of a layer or operation on symbolic tensors.
 
-    def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any) -> None:
+    Args:
+        operation: What is called.
+        args, kwargs: With what.
+        specs: Tree of ``TensorSpec`` of what it returns.
+        used: Symbolic tensors that it uses though they are not among the arguments, such as those that a function
+            finds in its surroundings.
+        frozen: Functions that stand for the ``call`` of layers, by their ids: those that they had at the call.
+    """
+
+    def __init__(
+        self,
+        operation: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        specs: Any,
+        used: Iterable[SymbolicTensor] = (),
+        frozen: Mapping[int, Callable[..., Any]] | None = None,
+    ) -> None:
         self.operation, self.number = operation, next(_numbers)
+        self.frozen = frozen or {}
+        # Pairs: in a copy of a graph, the tensor that the function knows, and the one in whose place it stands.
+        copies = _copies.get()
+        self.used = [(tensor, copies.get(id(tensor), tensor)) for tensor in used]
         # Copies of the containers: a list of tensors may grow after a layer was called on it.
         self.args, self.kwargs = tree.map(lambda leaf: leaf, (args, kwargs))
         self.outputs = tree.map(
@@ -255,10 +286,15 @@ class Node:
             tensor.users.append(self)
 
     @property
-    def inputs(self) -> list[SymbolicTensor]:
+    def given(self) -> list[SymbolicTensor]:
         """The symbolic tensors among the arguments, in order; of sizes, the tensors whose they are."""
         found = [leaf for leaf in tree.leaves((self.args, self.kwargs)) if isinstance(leaf, SymbolicTensor)]
-        return [leaf.source if isinstance(leaf, Size) else leaf for leaf in found]
+        return [origin(leaf) for leaf in found]
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """The symbolic tensors that it needs: those given, and those that it uses besides."""
+        return [*self.given, *(tensor for _, tensor in self.used)]
 
     @property
     def is_input(self) -> bool:
@@ -266,9 +302,71 @@ class Node:
         return not self.inputs and not isinstance(self.operation, Operation)
 
 
+# In a copy of a graph, by the ids of its tensors, those of the copy.
+_copies: contextvars.ContextVar[Mapping[int, SymbolicTensor]] = contextvars.ContextVar(
+    "copies", default=MappingProxyType({})
+)
+
+
+@contextlib.contextmanager
+def copying(copies: Mapping[int, SymbolicTensor]) -> Iterator[None]:
+    """Inside a ``with`` block, functions that use tensors of a graph mean those of its copy; ``copies`` may grow."""
+    token = _copies.set(copies)
+    try:
+        yield
+    finally:
+        _copies.reset(token)
+
+
+def origin(tensor: Any) -> SymbolicTensor:
+    """The tensor itself; of a size, the tensor whose it is."""
+    return tensor.source if isinstance(tensor, Size) else tensor
+
+
 def record(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any = None) -> Any:
     """Record a call in the graph and return its symbolic outputs."""
-    return Node(operation, args, kwargs, infer(operation, args, kwargs) if specs is None else specs).outputs
+    used: list[SymbolicTensor] = []
+    if specs is None:
+        specs, used = traced(operation, args, kwargs)
+    return Node(operation, args, kwargs, specs, used).outputs
+
+
+class Outside:
+    """The symbolic tensors that a call uses though nobody gave them to it, and what stands for them in its trace."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.since = size, next(_numbers)
+        self.values: dict[int, Any] = {}
+        self.tensors: list[SymbolicTensor] = []
+
+    def stand_in(self, tensor: SymbolicTensor) -> Any:
+        """A value of the tensor's form; one and the same whenever it is asked for."""
+        if id(tensor) not in self.values:
+            self.tensors.append(tensor)
+            self.values[id(tensor)] = K.zeros([s or self.size for s in tensor.shape], tensor.dtype)
+        return self.values[id(tensor)]
+
+    def has(self, tensor: SymbolicTensor) -> bool:
+        """Whether the tensor was there before the call."""
+        return tensor.node is None or tensor.node.number < self.since
+
+
+_outside: contextvars.ContextVar[Outside | None] = contextvars.ContextVar("outside", default=None)
+
+
+def outside() -> Outside | None:
+    """What is outside of the call whose result is being inferred, or ``None``."""
+    return _outside.get()
+
+
+@contextlib.contextmanager
+def nothing_outside() -> Iterator[None]:
+    """Inside a ``with`` block, a graph is made, not computed: symbolic tensors stay what they are."""
+    token = _outside.set(None)
+    try:
+        yield
+    finally:
+        _outside.reset(token)
 
 
 def infer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
@@ -277,42 +375,77 @@ def infer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     The call is traced without computing. Where sizes are open it is traced
     twice, with two sizes in their place; what differs is open in the result.
     """
+    return traced(function, args, kwargs)[0]
+
+
+def traced(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+) -> tuple[Any, list[SymbolicTensor]]:
+    """What ``infer`` returns, and the symbolic tensors that the call uses though they are not among its arguments."""
+    from keraunos.core.evaluation import realized
+
     arguments = (args, kwargs or {})
     stands = {
         id(stand): stand
         for leaf in tree.leaves(arguments)
         if isinstance(leaf, (SymbolicTensor, TensorSpec))
-        for stand in (leaf.source if isinstance(leaf, Size) else leaf,)
+        for stand in (origin(leaf),)
     }
-    known = all(None not in stand.shape for stand in stands.values())
+    used: dict[int, SymbolicTensor] = {}
 
     def run(*tensors: Any) -> Any:
         values = dict(zip(stands, tensors, strict=True))
         filled_args, filled_kwargs = tree.map(lambda leaf: filled(leaf, values), arguments)
         with Scope(strict=False, key=lambda: K.random_key(0)) as scope:
-            scope.guesses, scope.only_shapes = not known, True
-            return function(*filled_args, **filled_kwargs)
+            scope.guesses, scope.only_shapes = has_open(), True
+            return realized(function(*filled_args, **filled_kwargs))
 
     def trial(size: int) -> Any:
         specs = [TensorSpec([s or size for s in stand.shape], stand.dtype) for stand in stands.values()]
-        return K.abstract(run, *specs)
+        token = _outside.set(found := Outside(size))
+        try:
+            return K.abstract(run, *specs)
+        finally:
+            _outside.reset(token)
+            used.update((id(tensor), tensor) for tensor in found.tensors)
 
-    if known:
-        return trial(1)
+    def has_open() -> bool:
+        return any(None in tensor.shape for tensor in (*stands.values(), *used.values()))
+
+    if not has_open():
+        specs = trial(1)
+        if not has_open():
+            return specs, list(used.values())
     try:
-        return tree.map(_agreed, *(trial(size) for size in _TRIAL_SIZES))
-    except Exception:
-        if not isinstance(function, Operation):
-            raise
-        # An open size may have to be that of another argument, or 1.
-        sizes = {s for leaf in tree.leaves(arguments) for s in getattr(leaf, "shape", ()) if isinstance(s, int)}
-        for size in (1, *sorted(sizes)):
-            try:
-                found = trial(size)
-            except Exception:
-                continue
-            return tree.map(lambda spec, size=size: spec and _opened(spec, size), found)
-        raise
+        specs = tree.map(_agreed, *(trial(size) for size in _TRIAL_SIZES))
+    except Exception as error:
+        specs = _of_other_sizes(function, trial, arguments, [*stands.values(), *used.values()], error)
+    return specs, list(used.values())
+
+
+def _of_other_sizes(
+    function: Any, trial: Callable[[int], Any], arguments: Any, tensors: Sequence[Any], error: Exception
+) -> Any:
+    """Specs where an open size cannot be any: it may have to be that of another argument, or 1.
+
+    Where it is the number of rows alone that is open, it may also be one that a function names itself, such as that of
+    noise of a fixed number of rows.
+    """
+    if isinstance(function, Operation):
+        sizes = sorted({s for leaf in tree.leaves(arguments) for s in getattr(leaf, "shape", ()) if isinstance(s, int)})
+        sizes, opened = [1, *sizes], _opened
+    elif building() is None and all(None not in tensor.shape[1:] for tensor in tensors):
+        named = sorted({int(number) for number in re.findall(r"\d+", str(error))} - {0, *_TRIAL_SIZES}, reverse=True)
+        sizes, opened = named[:8], _opened_rows
+    else:
+        raise error
+    for size in sizes:
+        try:
+            found = trial(size)
+        except Exception:
+            continue
+        return tree.map(lambda spec, size=size: spec and opened(spec, size), found)
+    raise error
 
 
 def filled(leaf: Any, values: Mapping[int, Any]) -> Any:
@@ -324,6 +457,10 @@ def filled(leaf: Any, values: Mapping[int, Any]) -> Any:
 
 def _opened(spec: TensorSpec, size: int) -> TensorSpec:
     return TensorSpec([None if s == size else s for s in spec.shape], spec.dtype)
+
+
+def _opened_rows(spec: TensorSpec, size: int) -> TensorSpec:
+    return TensorSpec([None if s == size and axis == 0 else s for axis, s in enumerate(spec.shape)], spec.dtype)
 
 
 def _agreed(first: TensorSpec | None, second: TensorSpec | None) -> TensorSpec | None:

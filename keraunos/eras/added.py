@@ -6,7 +6,7 @@ from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import evaluation
 from keraunos.core.scope import Scope
-from keraunos.core.symbolic import Call, Node, SymbolicTensor, infer, record, recording
+from keraunos.core.symbolic import Call, Node, SymbolicTensor, record, recording, traced
 from keraunos.core.variable import Variable
 from keraunos.eras import weight_lists
 from keraunos.layers.layer import Layer
@@ -127,12 +127,12 @@ def _losses_of(node: Node) -> list[SymbolicTensor]:
 
         def collected(*args: Any, **kwargs: Any) -> list[Any]:
             with Scope(strict=False) as scope:
-                layer(*args, **kwargs)
+                evaluation.perform(node, args, kwargs)
             return [loss for _, loss in scope.losses]
 
         users = [len(tensor.users) for tensor in node.inputs]
-        specs = infer(collected, node.args, node.kwargs)
-        made = Node(Call(collected, "losses"), node.args, node.kwargs, specs)
+        specs, used = traced(collected, node.args, node.kwargs)
+        made = Node(Call(collected, "losses"), node.args, node.kwargs, specs, used)
         made.number = node.number  # its random numbers are those of the call
         found = list(made.outputs)
         # To ask for losses makes nobody depend on the inputs.

@@ -17,6 +17,7 @@ from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.config import floatx
 from keraunos.core import evaluation, phase
+from keraunos.core.frozen import frozen
 from keraunos.core.scope import Scope, current_scope, next_key
 from keraunos.core.symbolic import Call, SymbolicTensor, is_recorded, is_symbolic, record, recording
 from keraunos.core.variable import Variable
@@ -29,7 +30,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 __all__ = [
     "foldl", "foldr", "function", "get_session", "gradients", "in_test_phase", "in_train_phase", "is_placeholder",
-    "learning_phase", "map_fn", "moving_average_update", "name_scope", "placeholder", "print_tensor", "rnn",
+    "learning_phase", "learning_phase_scope",
+    "map_fn", "moving_average_update", "name_scope", "placeholder", "print_tensor", "rnn",
     "set_learning_phase", "set_session", "update", "update_add", "update_sub",
 ]  # fmt: skip
 
@@ -41,7 +43,7 @@ def recorded(function: F) -> F:
     def call(*args: Any, **kwargs: Any) -> Any:
         leaves = tree.leaves((args, kwargs))
         if any(map(is_recorded, leaves)) or is_symbolic(leaves):
-            return record(Call(function), args, kwargs)
+            return record(Call(frozen(function)), args, kwargs)
         return function(*args, **kwargs)
 
     return cast(F, call)
@@ -54,7 +56,7 @@ def drawn(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if spelling.chosen() and recording():
-            return record(Call(function), args, kwargs)
+            return record(Call(frozen(function)), args, kwargs)
         return in_graph(*args, **kwargs)
 
     return cast(F, call)
@@ -264,6 +266,22 @@ def set_learning_phase(value: Any) -> None:
     if value not in (0, 1):
         raise ArgumentError(f"set_learning_phase: {value!r} is no phase; expected 0 (test) or 1 (train).")
     phase.fix_training(bool(value))
+
+
+@contextlib.contextmanager
+def learning_phase_scope(value: Any) -> Iterator[None]:
+    """``set_learning_phase`` for a ``with`` block; then it is again what it was.
+
+    >>> with learning_phase_scope(1):
+    ...     learning_phase()
+    1
+    """
+    before = phase.fixed_training()
+    set_learning_phase(value)
+    try:
+        yield
+    finally:
+        phase.fix_training(before)
 
 
 def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:

@@ -63,24 +63,24 @@ class Call:
     @property
     def input_tensors(self) -> list[Any]:
         """What the layer was called on; of an input the tensor itself."""
-        return self.node.inputs or self.output_tensors
+        return self.node.given or self.output_tensors
 
     @property
     def inbound_layers(self) -> list[Any]:
         """The layers whose outputs these are."""
-        return [tensor.node.operation for tensor in self.node.inputs if tensor.node is not None]
+        return [tensor.node.operation for tensor in self.node.given if tensor.node is not None]
 
     @property
     def node_indices(self) -> list[int]:
         """Which call of each of these layers it was."""
-        nodes = [tensor.node for tensor in self.node.inputs if tensor.node is not None]
+        nodes = [tensor.node for tensor in self.node.given if tensor.node is not None]
         return [_place(node, getattr(node.operation, "_nodes", [node])) for node in nodes]
 
     @property
     def tensor_indices(self) -> list[int]:
         """Which output of that call."""
         return [
-            _place(tensor, tree.leaves(tensor.node.outputs)) for tensor in self.node.inputs if tensor.node is not None
+            _place(tensor, tree.leaves(tensor.node.outputs)) for tensor in self.node.given if tensor.node is not None
         ]
 
     @property

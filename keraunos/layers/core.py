@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import code, registry
-from keraunos.core.evaluation import symbolic
+from keraunos.core.evaluation import frozen_call, symbolic
 from keraunos.core.fields import Field, PositiveInt, Real, plain
 from keraunos.core.symbolic import Node, SymbolicTensor
 from keraunos.core.variable import Variable
@@ -286,7 +286,14 @@ class Lambda(Layer):
         except ValueError:  # a built-in function does not tell its parameters
             parameters = {}
         wanted = {name: value for name, value in offered.items() if name in parameters}
-        return self.function(inputs, **{**wanted, **(self.arguments or {})})
+        function = frozen_call(self) or self.function
+        return function(inputs, **{**wanted, **(self.arguments or {})})
+
+    def _program_call(self) -> Callable[..., Any]:
+        return self.function
+
+    def _computed(self, *args: Any, **kwargs: Any) -> Any:
+        return self.call(*args, **kwargs)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.mask(inputs, mask) if callable(self.mask) else self.mask

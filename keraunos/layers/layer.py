@@ -13,11 +13,21 @@ from keraunos.backend import K, Operand
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import dtypes, phase, registry
 from keraunos.core.building import building
-from keraunos.core.evaluation import NoHistory, realized, symbolic
+from keraunos.core.evaluation import NoHistory, computable, frozen_call, realized, symbolic
+from keraunos.core.frozen import frozen
 from keraunos.core.naming import automatic_name
 from keraunos.core.scope import Scope, current_scope, get_mask, set_mask, sizes_are_guesses
 from keraunos.core.stateful import Stateful
-from keraunos.core.symbolic import Node, RecordedVariable, SymbolicTensor, infer, is_symbolic, recording
+from keraunos.core.symbolic import (
+    Node,
+    RecordedVariable,
+    SymbolicTensor,
+    infer,
+    is_symbolic,
+    nothing_outside,
+    recording,
+    traced,
+)
 from keraunos.core.variable import Variable, autocast_dtype, structure_changed
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
@@ -273,6 +283,8 @@ class Layer(Stateful):
         """
         scope = current_scope()
         for part in tree.leaves(loss):
+            if isinstance(part, SymbolicTensor) and computable(part):
+                part = realized(part)
             if scope is not None:
                 scope.losses.append((self, part))
             elif isinstance(part, SymbolicTensor):
@@ -337,7 +349,9 @@ class Layer(Stateful):
                 lambda leaf: symbolic(leaf) if isinstance(leaf, RecordedVariable) else leaf, (args, kwargs)
             )
         if is_symbolic((args, kwargs)):
-            return self._record(args, kwargs)
+            if not computable((args, kwargs)):
+                return self._record(args, kwargs)
+            args, kwargs = realized((args, kwargs))
         args, kwargs = tree.map(self._convert, (args, kwargs))
         self._check(args)
         self._ensure_built(args, kwargs)
@@ -348,27 +362,30 @@ class Layer(Stateful):
         self._check(args)
         self._ensure_built(*specs)
         try:
-            found = self._inferred(*specs)
+            found, used = self._inferred(*specs)
         except NoHistory:
             # A layer that asks for gradients needs the tensors themselves, not the values that stand for them.
             outputs = self.call(*args, **kwargs)
             return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
         if chosen() and isinstance(found, tuple):
             found = list(found)  # earlier eras told of several outputs in a list
-        node = Node(self, args, kwargs, found)
+        node = Node(self, args, kwargs, found, used, self._frozen_calls() if chosen() or used else None)
         self._nodes.append(node)
         return node.outputs
 
-    def _inferred(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Specs of the outputs; while a model is made of a file, a call that is like another one has its."""
+    def _inferred(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[SymbolicTensor]]:
+        """Specs of the outputs, and the tensors that the call uses besides.
+
+        While a model is made of a file, a call that is like another one has its specs.
+        """
         making = building()
         key = None if making is None or making.custom else self._decisive(args, kwargs)
         if making is None or key is None:
-            return infer(self, args, kwargs)
+            return traced(self, args, kwargs)
         if key not in making.specs:
             known = self._known_outputs(args)
             making.specs[key] = (self, infer(self, args, kwargs) if known is None else known)
-        return making.specs[key][1]
+        return making.specs[key][1], []
 
     def _known_outputs(self, args: tuple[Any, ...]) -> Any:
         """Specs of the outputs where they are known without a trace, else ``None``."""
@@ -385,6 +402,24 @@ class Layer(Stateful):
             return (id(self), *given)
         config = {key: value for key, value in self.get_config().items() if key not in _WITHOUT_SHAPE}
         return (type(self), json.dumps(config, sort_keys=True, default=repr), *given)
+
+    def _frozen_calls(self) -> dict[int, Callable[..., Any]]:
+        """The functions of a program that stand for the call of this layer and of those inside it, as they are now.
+
+        Before Keras 3 they ran once, when the graph was made; here they run again, and shall mean the same.
+        """
+        found = {}
+        for layer in self._flatten_layers():
+            function = layer._program_call()
+            kept = frozen(function)
+            if kept is not function:
+                found[id(layer)] = kept
+        return found
+
+    def _program_call(self) -> Callable[..., Any] | None:
+        """The function that a program wrote for the call of this layer, or ``None``."""
+        own = "call" not in vars(self) and not type(self).call.__module__.startswith("keraunos.")
+        return type(self).call if own else None
 
     def _call_on_tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         making = building()
@@ -415,9 +450,11 @@ class Layer(Stateful):
             scope.training = training
         try:
             with phase.calling(training):
-                outputs = self.call(*args, **kwargs)
+                outputs = self._computed(*args, **kwargs)
         finally:
             autocast_dtype.reset(dtype_token)
+        if is_symbolic(outputs):  # made of tensors of the graph that ``call`` uses besides its inputs
+            outputs = realized(outputs)
         if self.activity_regularizer is not None:
             for output in tree.leaves(outputs):
                 divisor = 1 if self.activity_regularizer_sum else K.shape(output)[0]
@@ -425,6 +462,10 @@ class Layer(Stateful):
         if has_mask or type(self).compute_mask is not Layer.compute_mask:
             self._pass_masks_on(args, outputs, masks if has_mask else None)
         return outputs
+
+    def _computed(self, *args: Any, **kwargs: Any) -> Any:
+        kept = frozen_call(self)
+        return self.call(*args, **kwargs) if kept is None else kept(self, *args, **kwargs)
 
     def _pass_masks_on(self, args: tuple[Any, ...], outputs: Any, masks: Any) -> None:
         passed = self.compute_mask(args[0] if args else None, masks)
@@ -502,7 +543,8 @@ class Layer(Stateful):
             arguments: dict[str, Any] = dict(zip(wanted[:1], shapes.values(), strict=False))
         else:
             arguments = {name: by_name[name] for name in wanted if name in by_name}
-        self.build(**arguments)
+        with nothing_outside():
+            self.build(**arguments)
         self.built = True
 
     def get_build_config(self) -> dict[str, Any] | None:
@@ -687,7 +729,7 @@ class Layer(Stateful):
         """Symbolic inputs of the first recorded call."""
         node = self._first_node()
         # Before Keras 3 states and the like, given by name, were inputs as any other.
-        return node.inputs if chosen() and len(node.inputs) > 1 else node.args[0]
+        return node.given if chosen() and len(node.given) > 1 else node.args[0]
 
     @property
     def output(self) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from keraunos.core.evaluation import compute, nodes_of, sources_of
 from keraunos.core.scope import current_scope
-from keraunos.core.symbolic import Node, Operation, SymbolicTensor, filled, record
+from keraunos.core.symbolic import Node, Operation, SymbolicTensor, copying, filled, record
 from keraunos.layers import InputLayer
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
@@ -91,10 +91,11 @@ class Graph:
         values = {id(old): new for old, new in zip(tree.leaves(self.inputs), inputs, strict=True)}
         for node in self.nodes:
             args, kwargs = tree.map(lambda leaf: values.get(id(leaf), leaf), (node.args, node.kwargs))
-            if isinstance(node.operation, Operation):
-                results = record(node.operation.again(), args, kwargs)
-            else:
-                results = call(node.operation, *args, **kwargs)
+            with copying(values):
+                if isinstance(node.operation, Operation):
+                    results = record(node.operation.again(), args, kwargs)
+                else:
+                    results = call(node.operation, *args, **kwargs)
             for old, new in zip(tree.leaves(node.outputs), tree.leaves(results), strict=True):
                 values[id(old)] = new
         return tree.map(lambda leaf: values[id(leaf)], (self.inputs, self.outputs))  # type: ignore[no-any-return]
@@ -110,7 +111,10 @@ class Graph:
             if all(a is b for a, b in zip(tree.leaves(args), tree.leaves(node.args), strict=True)):
                 new = old
             else:
-                new = tree.leaves(record(node.operation, args, kwargs, tree.map(_spec, node.outputs)))
+                used = [tensor for tensor, _ in node.used]
+                specs = tree.map(_spec, node.outputs)
+                with copying(values):
+                    new = tree.leaves(Node(node.operation, args, kwargs, specs, used, node.frozen).outputs)
             values.update((id(a), b) for a, b in zip(old, new, strict=True))
             if isinstance(node.operation, Operation):
                 continue

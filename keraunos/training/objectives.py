@@ -1,6 +1,7 @@
 """Outputs × losses × weights × metrics: what ``compile`` was told, resolved once the outputs are known."""
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,9 +10,10 @@ from keraunos import losses as loss_functions
 from keraunos import metrics as metric_functions
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
-from keraunos.core.evaluation import sources_of, value_of
+from keraunos.core.evaluation import realized, sources_of, value_of
+from keraunos.core.frozen import frozen
 from keraunos.core.scope import current_scope, get_mask
-from keraunos.core.symbolic import infer, is_symbolic
+from keraunos.core.symbolic import infer, is_symbolic, traced
 from keraunos.core.variable import Variable
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError
@@ -28,6 +30,8 @@ class Objectives:
 
     def __init__(self, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any, targets: Any = None) -> None:
         if spelling.chosen():
+            # Functions ran once, at compile: they keep what the names in them meant.
+            loss, metrics, weighted_metrics = tree.map(_frozen, (loss, metrics, weighted_metrics))
             # Files keep what a name means in this era, whichever one is active when they are read.
             loss = tree.map(_loss, loss)
         self.given = (loss, loss_weights, metrics, weighted_metrics)
@@ -39,6 +43,7 @@ class Objectives:
         self.metrics: dict[str, list[Any]] = {}
         self.weighted: dict[str, list[Any]] = {}
         self.names: list[str] = []
+        self.used: list[Any] = []  # symbolic tensors that the functions of metrics use besides targets and outputs
         self.resolved = False
         _check_names(loss, metrics, weighted_metrics)
 
@@ -78,6 +83,12 @@ class Objectives:
                 for name in names
             }
             setattr(self, attribute, resolved)
+        self.used = [
+            tensor
+            for name in names
+            for metric in (*self.metrics[name], *self.weighted[name])
+            for tensor in _used_by(metric, targets.get(name), outputs[name])
+        ]
         # Of outputs without a second axis, the mean over the last one is a mean over the batch.
         self._of_rows = all(len(outputs[name].shape) > 1 for name in names)
         self.resolved = True
@@ -292,6 +303,15 @@ def _as_list(given: Any) -> list[Any]:
     return [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
 
 
+def _used_by(metric: Any, target: TensorSpec | None, output: TensorSpec) -> list[Any]:
+    """The symbolic tensors that the function of a metric finds in its surroundings."""
+    if target is None or _library(metric) or not hasattr(metric, "fn"):
+        return []
+    with contextlib.suppress(Exception):  # What is wrong with it is said where it is computed.
+        return traced(lambda y_true, y_pred: realized(metric.fn(y_true, y_pred)), (target, output))[1]
+    return []
+
+
 def _each(given: list[Any], target: TensorSpec | None, output: TensorSpec) -> list[Any]:
     """Metrics; a function that returns several by name, as Keras 1 let it, stands for each of them."""
     if not spelling.chosen() or target is None:
@@ -327,6 +347,10 @@ def _factor(weight: Any) -> Any:
             f"compile: loss_weights is {weight!r}; expected a number for each output. Metrics are given by name, "
             "metrics=[...]: by position they come fourth."
         ) from None
+
+
+def _frozen(given: Any) -> Any:
+    return frozen(given) if inspect.isroutine(given) or isinstance(given, functools.partial) else given
 
 
 def _loss(given: Any) -> Any:

@@ -53,6 +53,7 @@ class OneBatch:
             return [*shown, *(arrays[i] for i in self._written)]
 
         self._program = K.specialize(flat, [*moving, *fixed, *tree.leaves(inputs), *self._numbers()])
+        self._draws = "predict" in vars(model).get("_drawing", ())
 
     def _follow(self, plan: Plan) -> None:
         self._variables, self._objectives, self._version = plan.variables(), plan.objectives, structure_version()
@@ -90,6 +91,8 @@ class OneBatch:
         """Outputs of the first rows as NumPy arrays of the caller's own."""
         values = [variable.concrete for variable in self._variables]
         results = self._program([*values, *inputs, *self._numbers()])
+        if self._draws:
+            self._model._count_drawn("predict", 1)
         if self._written:
             with uninterrupted():
                 for place, value in zip(self._written, results[-len(self._written) :], strict=True):
@@ -104,11 +107,11 @@ class OneBatch:
         return array if len(array) == rows else array[:rows]
 
     def _numbers(self) -> Any:
-        """Seed and step on the device; the same ones until the model is trained further."""
-        now = (self._model.__dict__.get("_seed"), self._model._steps_made)
+        """Seed and step on the device; the same ones unless each batch gets random numbers of its own."""
+        now = (self._model.__dict__.get("_seed"), self._model._batches_drawn)
         if self._counted[:2] != now:
-            seed, steps = self._model._seed_now(), now[1]
-            self._counted = (seed, steps, [K.array(np.array(number, "int32")) for number in (seed, steps)])
+            seed, step = self._model._seed_now(), now[1]
+            self._counted = (seed, step, [K.array(np.array(number, "int32")) for number in (seed, step)])
         return self._counted[2]
 
 

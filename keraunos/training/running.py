@@ -16,7 +16,7 @@ from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase
 from keraunos.core.scope import fresh_seed
-from keraunos.core.symbolic import infer
+from keraunos.core.symbolic import RecordedVariable, infer
 from keraunos.core.variable import Variable
 from keraunos.metrics import Mean
 from keraunos.training.interrupt import uninterrupted
@@ -46,6 +46,7 @@ class Running:
 
     run_eagerly = False
     _steps_made = 0
+    _batches_drawn = 0  # of those that were not trained on, how many asked for random numbers
 
     if TYPE_CHECKING:  # what the trainer and the layer below it provide
 
@@ -114,7 +115,7 @@ class Running:
                     stop,
                     block.rows,
                     self._seed_now(),
-                    self._steps_made,
+                    self._step_number(mode),
                 )
                 began = time.perf_counter()
                 if exact:
@@ -187,6 +188,18 @@ class Running:
             self._seed = fresh_seed()
         return int(self._seed)
 
+    def _step_number(self, mode: str) -> int:
+        """The number from which, with the seed, the random numbers of the next step follow."""
+        return self._steps_made if mode == "train" else self._batches_drawn
+
+    def _draws_in(self, mode: str) -> None:
+        """Remember that a mode asks for random numbers: each of its batches shall get its own."""
+        self.__dict__.setdefault("_drawing", set()).add(mode)
+
+    def _count_drawn(self, mode: str, batches: int) -> None:
+        if mode in self.__dict__.get("_drawing", ()):
+            self._batches_drawn += batches
+
     def _exact(self, plan: Plan, data: Any, block: Any, numbers: Numbers, fresh: bool) -> Any:
         """One step on rows of exactly this number: its logs or outputs."""
         program = self._program(plan, block)
@@ -200,7 +213,7 @@ class Running:
         plan = self._plan(mode)
         if mode != "predict" and plan.initial is None:
             self.reset_metrics()
-        numbers = Numbers(0, 1, 0, 1, block.rows, self._seed_now(), self._steps_made)
+        numbers = Numbers(0, 1, 0, 1, block.rows, self._seed_now(), self._step_number(mode))
         results = self._exact(plan, block.data, block, numbers, fresh=True)
         return results if mode == "predict" else _by_epoch(results, None)[0]
 
@@ -343,7 +356,7 @@ class Running:
             carry, logs = carry_and_logs
             carry = carry._replace(fixed=values)
             if self._owns(mode):
-                carry, logs = own_step(self.step_method(mode), held, carry, batch, seed, trains=mode == "train")
+                carry, logs = own_step(self, self.step_method(mode), held, carry, batch, seed, trains=mode == "train")
             elif mode == "train":
                 assert plan.packing is not None
                 carry = train_step(self, held, plan.packing, carry, batch, seed)
@@ -482,7 +495,8 @@ class Running:
         state = {path: v for path, v in others.items() if path not in fixed}
         mine = {id(v) for v in variables.values()}
         for number, variable in enumerate(self.__dict__.get("_borrowed", ())):
-            if id(variable) not in mine:
+            lent = mode != "train" or spelling.chosen() or isinstance(variable, RecordedVariable)
+            if lent and id(variable) not in mine:
                 (fixed if variable.trainable else state)[f":borrowed/{number}"] = variable
         # Metrics of layers are updated in every call of theirs. What ``metrics`` of a subclass leaves out is counted
         # nevertheless, though nobody is shown it.
@@ -518,6 +532,8 @@ class Running:
             plan.give(arrays)
             if plan.mode == "train":
                 self._steps_made += steps
+            else:
+                self._count_drawn(plan.mode, steps)
 
 
 class Placed(NamedTuple):

@@ -106,9 +106,10 @@ def train_step(model: Any, held: Held, packing: Packing, carry: Carry, batch: Ba
             outputs = model(batch.x, training=True)
             loss = model.batch_loss(batch.x, batch.y, outputs, batch.sample_weight, training=True)
             model.track_loss(loss, batch.x)
-        return optimizer.scale_loss(loss), (held.written(scope, constants), outputs)
+            used = model._values_for_metrics()
+        return optimizer.scale_loss(loss), (held.written(scope, constants), outputs, used)
 
-    (_, (after, outputs)), gradients = K.value_and_gradient(objective)(params)
+    (_, (after, outputs, used)), gradients = K.value_and_gradient(objective)(params)
     # What layers assigned, the optimizer goes on from.
     assigned = any(variable.assigned_in_calls for variable in held.params.values())
     packed, slots = optimizer.step(
@@ -120,6 +121,7 @@ def train_step(model: Any, held: Held, packing: Packing, carry: Carry, batch: Ba
     packed = _constrained(held.params, packing, packed)
     after = after._replace(params=params, slots=carry.slots)
     with held.scope(after, seed, batch.rows) as scope:
+        scope.computed.update(zip(map(id, model._objectives.used), used, strict=True))
         model.compute_metrics(batch.x, batch.y, outputs, batch.sample_weight)
     return held.written(scope, after)._replace(params=packed, slots=slots, step=carry.step + 1)
 
@@ -139,18 +141,26 @@ def test_step(model: Any, held: Held, carry: Carry, batch: Batch, seed: Any) -> 
         loss = model.batch_loss(batch.x, batch.y, outputs, batch.sample_weight, training=False)
         model.track_loss(loss, batch.x)
         model.compute_metrics(batch.x, batch.y, outputs, batch.sample_weight)
-    return held.written(scope, carry, trains=False)
+    return _drawn(model, "test", scope, held.written(scope, carry, trains=False))
 
 
 def predict_step(model: Any, held: Held, carry: Carry, batch: Batch, seed: Any) -> tuple[Carry, Any]:
     """Outputs."""
     with held.scope(carry, seed, batch.rows) as scope:
         outputs = model.step_method("predict")(batch.x)
-    return held.written(scope, carry, trains=False), outputs
+    return _drawn(model, "predict", scope, held.written(scope, carry, trains=False)), outputs
+
+
+def _drawn(model: Any, mode: str, scope: Scope, carry: Carry) -> Carry:
+    """The carry for the next batch, which gets other random numbers where this one asked for some."""
+    if not scope.drew:
+        return carry
+    model._draws_in(mode)
+    return carry._replace(step=carry.step + 1)
 
 
 def own_step(
-    method: Callable[[Any], Any], held: Held, carry: Carry, batch: Batch, seed: Any, *, trains: bool
+    model: Any, method: Callable[[Any], Any], held: Held, carry: Carry, batch: Batch, seed: Any, *, trains: bool
 ) -> tuple[Carry, dict[str, Any]]:
     """A step that the user wrote as a method: it reads and assigns Variables in ordinary style."""
     data: tuple[Any, ...] = tuple(batch[:3])
@@ -161,7 +171,8 @@ def own_step(
         if not isinstance(logs, dict):
             raise DataError(f"{method.__qualname__} returned {type(logs).__name__}; expected a dict of log values.")
         logs = {name: K.array(getattr(value, "value", value)) for name, value in logs.items()}
-    return held.written(scope, carry)._replace(step=carry.step + int(trains)), logs
+    carry = held.written(scope, carry)
+    return (carry._replace(step=carry.step + 1) if trains else _drawn(model, "test", scope, carry)), logs
 
 
 # --- many steps --------------------------------------------------------------------------

@@ -18,9 +18,10 @@ from keraunos import optimizers
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase, registry
+from keraunos.core.evaluation import value_of
 from keraunos.core.gradient import value_and_gradients
 from keraunos.core.scope import Scope, fresh_seed, noting_reads
-from keraunos.core.symbolic import RecordedVariable, infer
+from keraunos.core.symbolic import infer
 from keraunos.core.variable import structure_changed, structure_version
 from keraunos.training import data as data_sources
 from keraunos.training.callbacks import CallbackList, History
@@ -36,7 +37,7 @@ from keraunos.utils.spelling import spelled
 from keraunos.utils.text import plural
 
 # What training goes on from beside the Variables.
-_COUNTERS = ("seed", "steps_made", "epochs_made")
+_COUNTERS = ("seed", "steps_made", "epochs_made", "batches_drawn")
 
 
 def _as_compiled(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -119,6 +120,7 @@ class Trainer(Running):
         self._seed = fresh_seed()
         self._steps_made = 0
         self._epochs_made = 0
+        self._batches_drawn = 0
 
     @contextlib.contextmanager
     def _flags_of_compile(self) -> Iterator[None]:
@@ -184,6 +186,7 @@ class Trainer(Running):
         """Loss of a batch: that of ``compile``, plus regularization and ``add_loss``."""
         loss = self._need_compile("compute_loss").loss(y, y_pred, sample_weight)
         for extra in self.losses:  # type: ignore[attr-defined]
+            extra = K.sum(extra) if getattr(extra, "ndim", 0) else extra
             loss = extra if loss is None else loss + extra
         if loss is None:
             raise ArgumentError(
@@ -692,18 +695,21 @@ class Trainer(Running):
     def _forward(self, x: Any) -> Any:
         return self(x, training=False)  # type: ignore[operator]
 
+    def _values_for_metrics(self) -> list[Any]:
+        """In a trace, the values of the symbolic tensors that metrics use."""
+        return [value_of(tensor) for tensor in self._need_compile("fit").used]
+
     def _loss_alone(self, x: Any, y: Any) -> Any:
         return self._need_compile("fit").loss(y, self._forward(x), None)
 
     def _borrow(self, variables: Sequence[Any]) -> None:
-        """Remember Variables that the model uses and does not hold, where the era lets it: a function's of Keras' K.
+        """Remember Variables that the model uses and does not hold, such as those of a network that a Lambda calls.
 
-        Their values are handed to the programs like those of its own.
+        Their values are handed to the programs like those of its own. Today they are refused where it trains, since
+        they would not be trained.
         """
         borrowed = self.__dict__.setdefault("_borrowed", [])
-        for variable in variables:
-            if (spelling.chosen() or isinstance(variable, RecordedVariable)) and variable not in borrowed:
-                borrowed.append(variable)
+        borrowed += [variable for variable in variables if variable not in borrowed]
 
     def _rehearse(self, method: Callable[[Any], Any], data: Any, rows: int) -> None:
         """Trace a custom step once on a number of rows, so that the optimizers and layers it uses make their Variables."""
