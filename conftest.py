@@ -6,6 +6,7 @@ import gc
 import os
 import random
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 # Before anything imports jax or keras: the oracle computes on JAX, and both libraries keep
@@ -15,10 +16,14 @@ os.environ["KERAUNOS_HOME"] = str(Path(__file__).parent / ".cache" / "keraunos")
 os.environ["KERAS_HOME"] = str(Path(__file__).parent / ".cache" / "keras")  # a person's keras.json is not read
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Most of a test is compiling, of programs that run once on a few numbers; what tests of whole runs start does without.
-# The newer emitters of kernels, which are better code, take two to three times as long to make it.
+# The newer emitters of kernels, which are better code, take two to three times as long to make it; releases that have no
+# other end a process that names them.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    + (
+        " --xla_cpu_use_fusion_emitters=false" if tuple(map(int, version("jaxlib").split(".")[:3])) < (0, 11, 1) else ""
+    ),
 )
 # JAX would write the Python stack, which is deep in a test, beside every operation of a program: 10 % of a small one.
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")

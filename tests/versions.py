@@ -22,7 +22,14 @@ PYTHONS = ("3.11", "3.12", "3.13")
 # What must be told apart from one release to the next: options, programs, training, states, files. Without the oracle.
 TESTS = [
     f"tests/{name}.py"
-    for name in ("engine/test_options", "engine/test_seam", "test_start", "test_models", "test_training", "test_custom")
+    for name in (
+        "engine/test_options",
+        "engine/test_programs",
+        "test_start",
+        "test_models",
+        "test_training",
+        "test_custom",
+    )
 ]
 # The lower bounds of libraries of which a Python had no release yet: the first one that it has.
 FIRST = {"3.13": {"numpy": "2.1.0", "h5py": "3.12.1", "pillow": "11.0.0", "matplotlib": "3.9.2", "pyyaml": "6.0.2"}}
@@ -80,7 +87,8 @@ def check(python: str, end: str, package: Path, folder: Path) -> tuple[str, str]
     ):
         done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            return f"{python:<7} {end:<7} {step} failed", done.stdout[-4000:] + done.stderr[-4000:]
+            told = f"exit status {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+            return f"{python:<7} {end:<7} {step} failed", told
     said = subprocess.run(
         [executable, "-m", "keraunos", "info"], cwd=folder, env=environment, capture_output=True, text=True, check=True
     ).stdout

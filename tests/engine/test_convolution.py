@@ -29,6 +29,7 @@ SHAPES = [
     ((2, 6, 5, 3), (3, 3, 1, 6), {"strides": 2}),  # a group a channel
     ((2, 9, 3), (4, 3, 5), {"padding": [(3, 0)]}),
     ((2, 9, 3), (3, 3, 5), {"strides": 2, "padding": "same"}),
+    ((2, 5, 5, 4), (5, 4, 4, 3), {}),  # a gradient of far fewer places than the inputs
     ((1, 4, 5, 4, 2), (2, 3, 2, 2, 3), {"padding": "same"}),
     ((1, 5, 4, 5, 2), (2, 2, 3, 2, 3), {"strides": (2, 1, 2)}),
 ]  # fmt: skip

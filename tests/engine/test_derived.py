@@ -336,6 +336,11 @@ for transposed in (
     {"strides": 2, "padding": "same", "output_size": (7, 6)},
 ):
     case("conv_transpose", IMAGES, KERNEL, oracle=oracles.conv_transpose, smooth=True, **transposed)
+for padding in ("valid", "same"):  # with more padding than places, and with less
+    case(
+        "conv_transpose", IMAGES, RNG.normal(size=(5, 5, 4, 2)).astype("float32"), padding=padding, smooth=True,
+        oracle=oracles.conv_transpose,
+    )  # fmt: skip
 case(
     "conv_transpose", np.moveaxis(IMAGES, -1, 1), SQUARE, 2, data_format="channels_first", oracle=oracles.conv_transpose
 )
