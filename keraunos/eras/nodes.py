@@ -5,9 +5,9 @@ from typing import Any
 
 from keraunos.core import evaluation
 from keraunos.core.symbolic import Node, SymbolicTensor
-from keraunos.layers import Input
+from keraunos.layers import Input, InputLayer
 from keraunos.layers.layer import Layer
-from keraunos.utils import tree
+from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError
 
 __all__ = [
@@ -289,6 +289,12 @@ def _as_list(numbers: Any, otherwise: list[int]) -> list[int]:
 def itself(self: Any) -> Any:
     """The same model: before Keras 2.2 a ``Sequential`` held another one."""
     return self
+
+
+def shares_layers(self: Any) -> bool:
+    """Whether the list that ``layers`` returns is the model's own."""
+    stack = getattr(self, "_stack", None)
+    return not stack or spelling.era() == 1 or not isinstance(stack[0], InputLayer)
 
 
 def layers_by_depth(self: Any) -> dict[int, list[Any]]:

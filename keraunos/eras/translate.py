@@ -480,6 +480,16 @@ def weights_earlier(layer: Any, arrays: Sequence[Any]) -> list[Any]:
     return weight_lists.earlier(layer, arrays)
 
 
+def shares_layers(model: Any) -> bool:
+    """Whether the list that ``layers`` of a model returns was the model's own in the active era.
+
+    Keras 2.2.4 left the Input out of that of a Sequential, and so copied it.
+    """
+    from keraunos.eras import nodes
+
+    return nodes.shares_layers(model)
+
+
 def regularization_losses(layer: Any) -> list[Any]:
     """Value of each regularizer of the weights, as the active era applied them."""
     from keraunos.eras import added

@@ -10,15 +10,17 @@ from keraunos.backend.spec import TensorSpec
 from keraunos.core.naming import automatic_name
 from keraunos.core.scope import get_mask, set_mask
 from keraunos.core.symbolic import SymbolicTensor, infer, is_symbolic
+from keraunos.core.variable import structure_changed
 from keraunos.layers import Input
 from keraunos.layers.layer import LAYERS, Layer
 from keraunos.models import configs
 from keraunos.models.graph import Graph
+from keraunos.models.layer_list import LayerList
 from keraunos.models.summary import print_summary
 from keraunos.training.computed import ROWS
 from keraunos.training.trainer import Trainer
 from keraunos.utils import tree
-from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
+from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError, warn
 from keraunos.utils.spelling import chosen, provider, spelled
 from keraunos.utils.text import plural, shape_text, suggestion
 
@@ -210,8 +212,29 @@ class Model(Trainer, Layer):
     def layers(self) -> list[Layer]:
         """The layers, in order from inputs to outputs."""
         if self._graph is not None:
-            return list(self._graph_layers)
+            return LayerList(self._graph_layers, self._layers_changed)
         return [part for _, part in self.parts() if isinstance(part, Layer)]
+
+    def _layers_changed(self, layers: list[Layer], method: str) -> None:
+        """The list that ``layers`` returned was changed by a method: before Keras 3 it was the model's own."""
+        if not (chosen() and provider().shares_layers(self)):
+            if method == "pop":
+                warn(
+                    f"{self.name}: model.layers is a copy, and the model keeps the layer. For the outputs of the one before "
+                    "make a Model(model.inputs, model.layers[-2].output), or of a Sequential use model.pop()."
+                )
+            return
+        self._keep_layers(list(layers))
+        structure_changed()
+
+    def _keep_layers(self, layers: list[Layer]) -> None:
+        """Have these layers: what they leave out is computed where the outputs need it, and no longer trained or saved."""
+        self._graph_layers = layers
+
+    def _forget_programs(self) -> None:
+        self.__dict__.setdefault("_programs", {}).clear()
+        if self._objectives is not None:
+            self._objectives.resolved = False
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Layer of a name or an index."""
@@ -247,8 +270,18 @@ class Model(Trainer, Layer):
 
     @property
     def outputs(self) -> Any:
-        """Symbolic outputs, as a flat list."""
+        """Symbolic outputs, as a flat list; with an era before Keras 3 others may be set, and are what the model returns."""
         return tree.leaves(self._need_graph("outputs").outputs)
+
+    @outputs.setter
+    def outputs(self, value: Any) -> None:
+        if not chosen():
+            raise ArgumentError(
+                f"{self.name}: outputs cannot be exchanged since Keras 3. Make a Model(model.inputs, outputs)."
+            )
+        self._graph = Graph(self._need_graph("outputs").inputs, _as_one_list(value), self.name)
+        self._forget_programs()
+        structure_changed()
 
     @property
     def input(self) -> Any:

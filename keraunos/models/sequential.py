@@ -9,6 +9,7 @@ from keraunos.core.naming import first_input_name
 from keraunos.core.symbolic import SymbolicTensor
 from keraunos.layers import InputLayer
 from keraunos.layers.layer import LAYERS, Layer
+from keraunos.models.layer_list import LayerList
 from keraunos.models.model import Model
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ShapeError
@@ -91,8 +92,20 @@ class Sequential(Model):
             raise ArgumentError(f"{self.name}: there is no layer to take off.")
         layer = self._stack.pop()
         if rebuild:
-            self._rebuild()
+            self._shorten(layer)
         return layer
+
+    def _shorten(self, layer: Layer) -> None:
+        """End before the layer that was on top; the others are not called again, so that each has one output."""
+        last = None if self._graph is None else tree.leaves(self._graph.outputs)[0].node
+        if last is None or last.operation is not layer or isinstance(self._stack[-1], InputLayer):
+            self._rebuild()
+            return
+        assert self._graph is not None
+        before = last.args[0]
+        before.users.remove(last)
+        self._set_graph(self._graph.inputs, before)
+        self._forget_programs()
 
     def _extend(self, layer: Layer) -> None:
         if self._graph is None or isinstance(layer, InputLayer):
@@ -120,11 +133,6 @@ class Sequential(Model):
             for layer in self._stack[1:]:
                 tensor = layer(tensor)
             self._set_graph(inputs, tensor)
-
-    def _forget_programs(self) -> None:
-        self.__dict__.setdefault("_programs", {}).clear()
-        if self._objectives is not None:
-            self._objectives.resolved = False
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of a shape (the batch first)."""
@@ -164,7 +172,12 @@ class Sequential(Model):
     @property
     def layers(self) -> list[Layer]:
         """The layers from input to output, without the ``Input``."""
-        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+        return LayerList((layer for layer in self._stack if not isinstance(layer, InputLayer)), self._layers_changed)
+
+    def _keep_layers(self, layers: list[Layer]) -> None:
+        self._stack = [*(layer for layer in self._stack if isinstance(layer, InputLayer)), *layers]
+        if self._graph is not None:
+            self._graph_layers = [layer for layer in self._graph_layers if layer in self._stack]
 
     def get_config(self) -> dict[str, Any]:
         """The layers as plain data."""

@@ -196,7 +196,9 @@ def _escaped(text: str) -> str:
 
 def _listed(model: Any) -> list[Any]:
     if model._graph is not None and not hasattr(model, "_stack"):
-        return list(model._graph.operations)
+        # Before Keras 3 layers could be taken out of the list, though the graph needs them.
+        kept = model._graph_layers
+        return [part for part in model._graph.operations if part in kept or not isinstance(part, Layer)]
     return list(model.layers)
 
 

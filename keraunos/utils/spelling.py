@@ -117,6 +117,9 @@ class Provider(Protocol):
     def regularization_losses(self, layer: Any) -> list[Any]:
         """Value of each regularizer of the weights, as the active era applied them."""
 
+    def shares_layers(self, model: Any) -> bool:
+        """Whether the list that ``layers`` of a model returns was the model's own in the active era."""
+
     def direction(self, monitor: str) -> str:
         """Whether a value that is followed shall go ``"up"`` or ``"down"``, by its name alone."""
 
