@@ -107,3 +107,10 @@ def test_layers_follow_the_axes_whatever_their_order() -> None:
     one, other = layers.LayerNormalization(axis=[1, 2]), layers.LayerNormalization(axis=(-1, 1))
     np.testing.assert_array_equal(one(x), other(x))
     assert one.gamma.shape == other.gamma.shape == (3, 4)
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 10), (0, 10), (None, 0, 10)])
+def test_a_size_of_zero_is_no_open_size(shape: Any) -> None:
+    tensor = layers.Input(batch_shape=shape)
+    assert layers.LayerNormalization()(tensor).shape == shape
+    assert layers.Dense(4)(tensor + 1).shape == (*shape[:-1], 4)

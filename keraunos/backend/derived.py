@@ -198,6 +198,11 @@ class DerivedOperations:
             x = self.cast(x, floatx())
         rank = len(self.shape(x))
         axes = range(rank) if axis is None else [axis] if isinstance(axis, int) else [a % rank for a in axis]
+        if ord in ("fro", "euclidean") and len(axes) != 2:
+            raise ArgumentError(
+                f"norm: ord={ord!r} is a norm of matrices, over two axes, but the axes are {list(axes)}. Leave ord out for "
+                "the Euclidean norm of vectors, or give axis=(-2, -1)."
+            )
         if ord in (None, "fro", "euclidean") or (ord == 2 and len(axes) == 1):
             return self.sqrt(self.sum(self.square(x), axis, keepdims))
         if len(axes) > 2 or isinstance(ord, str) or (len(axes) == 2 and ord not in (1, -1, math.inf, -math.inf)):
@@ -361,8 +366,12 @@ class DerivedOperations:
         if min(len(self.shape(x1)), len(self.shape(x2))) == 0:
             return self.multiply(x1, x2)
         if len(self.shape(x2)) <= 2:
-            return self.matmul(x1, x2)
+            return self._as_factors(self.matmul(x1, x2), x1, x2)
         return self.tensordot(x1, x2, ((-1,), (-2,)))
+
+    def _as_factors(self, product: Tensor, x1: Tensor, x2: Tensor) -> Tensor:
+        """A product in 8 bits where both factors have 8; a matrix product, unlike these, has more."""
+        return self.cast(product, "int8") if self.dtype(x1) == self.dtype(x2) == "int8" else product
 
     def tensordot(self, x1: Tensor, x2: Tensor, axes: Any = 2) -> Tensor:
         """Sum of products over pairs of axes."""
@@ -376,7 +385,8 @@ class DerivedOperations:
             right[b] = left[a]
         summed = {left[a] for a in first}
         kept = [letter for letter in left + right if letter not in summed]
-        return self.einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", x1, x2)
+        product = self.einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", x1, x2)
+        return self._as_factors(product, x1, x2)
 
     def outer(self, x1: Tensor, x2: Tensor) -> Tensor:
         """All products of two vectors."""

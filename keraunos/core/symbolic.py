@@ -168,7 +168,7 @@ class Size(SymbolicTensor):
     """
 
     def __init__(self, source: SymbolicTensor, of: Callable[[tuple[int, ...]], Any]) -> None:
-        super().__init__(np.shape(of(tuple(size or 1 for size in source.shape))), "int32")
+        super().__init__(np.shape(of(tuple(1 if size is None else size for size in source.shape))), "int32")
         self.source, self.of = source, of
 
     def operate(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -401,7 +401,7 @@ def traced(
             return realized(function(*filled_args, **filled_kwargs))
 
     def trial(size: int) -> Any:
-        specs = [TensorSpec([s or size for s in stand.shape], stand.dtype) for stand in stands.values()]
+        specs = [TensorSpec([size if s is None else s for s in stand.shape], stand.dtype) for stand in stands.values()]
         token = _outside.set(found := Outside(size))
         try:
             return K.abstract(run, *specs)

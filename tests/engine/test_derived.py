@@ -595,5 +595,10 @@ def test_misuse_is_refused(engine):
     for order in ("nuc", 2, 3):
         with pytest.raises(ArgumentError, match=f"norm: ord is {order!r} over 2 axes; expected"):
             engine.norm(engine.array(X), order)
+    for axis in (-1, (0,), None):
+        with pytest.raises(
+            ArgumentError, match="norm: ord='fro' is a norm of matrices, over two axes, but the axes are"
+        ):
+            engine.norm(engine.array(CUBE), "fro", axis)
     with pytest.raises(ShapeError, match=r"squeeze: axis 1 of shape \(2, 3\) has size 3, not 1"):
         engine.squeeze(engine.array(X), 1)

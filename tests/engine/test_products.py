@@ -74,3 +74,13 @@ def test_rows_at_indices_are_those_of_numpy(shape, dtype):
         return K.loop(lambda number, rows: K.rows_at(x, indices), K.rows_at(x, indices), 0, 2)
 
     assert np.array_equal(K.compile(last)(x, indices), x[indices])
+
+
+def test_a_matrix_product_of_bytes_does_not_overflow():
+    x = np.full((2, 4), 100, "int8")
+    for outputs in (K.matmul(x, x.T), K.einsum("ij,kj->ik", x, x)):
+        assert K.dtype(outputs) == "int32"
+        assert np.asarray(outputs).tolist() == [[40000, 40000], [40000, 40000]]
+    # As in Keras 3.15.1: these, and bytes without a sign, keep their type.
+    assert {K.dtype(K.dot(x, x.T)), K.dtype(K.tensordot(x, x.T, 1))} == {"int8"}
+    assert K.dtype(K.matmul(x.astype("uint8"), x.T.astype("uint8"))) == "uint8"

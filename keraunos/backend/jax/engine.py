@@ -243,7 +243,7 @@ class JaxEngine(Engine):
 
     matmul = staticmethod(products.matmul)
     carried_transposed = staticmethod(products.carried_transposed)
-    einsum = staticmethod(jnp.einsum)
+    einsum = staticmethod(products.einsum)
     conv = staticmethod(convolution.conv)
     conv_back = staticmethod(convolution.conv_back)
     max_pool = staticmethod(pooling.max_pool)

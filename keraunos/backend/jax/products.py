@@ -38,7 +38,17 @@ def matmul(x1: Any, x2: Any) -> Any:
         small = x2.size <= _SMALL or x2.shape[1] <= _THIN
         if small and x1.dtype == x2.dtype == jnp.float32 and jax.default_backend() == "cpu":
             return _product(x1, x2)
-    return jnp.matmul(x1, x2)
+    return jnp.matmul(x1, x2, preferred_element_type=summed_in(x1, x2))
+
+
+def summed_in(*operands: Any) -> Any:
+    """Type of a sum of products: 8-bit integers are summed in 32 bits; ``None`` for that of the operands."""
+    return jnp.int32 if all(getattr(x, "dtype", None) == jnp.int8 for x in operands) else None
+
+
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """Sum of products by letters; see ``Engine.einsum``."""
+    return jnp.einsum(subscripts, *operands, preferred_element_type=summed_in(*operands))
 
 
 def carried_transposed(shape: tuple[int, ...]) -> bool:
