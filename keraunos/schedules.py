@@ -40,6 +40,10 @@ class LearningRateSchedule(Configurable):
         """Learning rate of update number ``step``."""
         raise ArgumentError(f"{type(self).__name__} does not define __call__(self, step).")
 
+    def __repr__(self) -> str:
+        values = {name: getattr(self, name) for name in self._fields if name != "name"}
+        return f"<{' '.join([type(self).__name__, ', '.join(f'{name}={value}' for name, value in values.items())]).strip()}>"
+
 
 table: Table[LearningRateSchedule] = Table("optimizers.schedules", "learning-rate schedule", LearningRateSchedule)
 

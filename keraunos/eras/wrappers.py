@@ -77,6 +77,11 @@ class BaseWrapper:
         """Those arguments that a function takes, ``override`` in their place and beside them."""
         return {**{name: value for name, value in self.sk_params.items() if _takes(fn, name)}, **(override or {})}
 
+    def __repr__(self) -> str:
+        given = {"build_fn": getattr(self.build_fn, "__name__", self.build_fn)}
+        given.update((name, repr(value)) for name, value in self.sk_params.items())
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in given.items())})"
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model")
 

@@ -45,6 +45,10 @@ class OptaxOptimizer(Optimizer):
         found = [leaf for path, leaf in probe if _injected(path, leaf) and not scheduled]
         super().__init__(float(found[0]) if found else _no_learning_rate, name=name or unique_name("optax"))
 
+    def __repr__(self) -> str:
+        rate = f", learning_rate={float(self._rate):.6g}" if isinstance(self._rate, Variable) else ""
+        return f"<{type(self).__name__} name={self.name}{rate}>"
+
     @property
     def learning_rate(self) -> Any:
         """The injected learning rate, a Variable; may be set."""

@@ -252,7 +252,13 @@ def note(text: str) -> None:
     """Tell the user something once, in one line; ``KERAUNOS_NOTES=0`` or the logger's level silences it."""
     if text not in _said and not _quiet[0]:
         _said.add(text)
-        if os.environ.get("KERAUNOS_NOTES", "1") != "0":
+        if os.environ.get("KERAUNOS_NOTES", "1") == "0":
+            return
+        if "ipykernel" in sys.modules and not _logger.hasHandlers():
+            # A notebook shows standard error, where a logger without handlers writes, on red.
+            if _logger.isEnabledFor(logging.WARNING):
+                print(f"keraunos: {text}")
+        else:
             _logger.warning("keraunos: %s", text)
 
 

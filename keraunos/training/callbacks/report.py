@@ -12,6 +12,8 @@ from keraunos.training.callbacks.base import Callback, on_demand
 from keraunos.utils.errors import ArgumentError, UsageError, warn
 from keraunos.utils.progress import new_display
 from keraunos.utils.spelling import Logs, spelled
+from keraunos.utils.tables import html_table, text_table
+from keraunos.utils.text import plural
 from keraunos.utils.writing import on_disk
 
 
@@ -42,6 +44,26 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
         if self.model is not None:
             self.model.history = self
+
+    def __repr__(self) -> str:
+        """A table of the epochs."""
+        return "\n".join([f"<{self._title()}>", *([text_table(*self._table())] if self.history else [])])
+
+    def _repr_html_(self) -> str:
+        """The same as HTML, for a notebook."""
+        return html_table(self._title(), *self._table())
+
+    def _title(self) -> str:
+        return f"History of {plural(len(self.epoch), 'epoch')}"
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Names of the columns, and a row for each epoch; a column with fewer values ends with the last epoch."""
+        count = len(self.epoch)
+        columns = [
+            [""] * (count - len(values)) + [_shown(value) for value in values] for values in self.history.values()
+        ]
+        rows = [[str(epoch + 1), *(column[-count:][n] for column in columns)] for n, epoch in enumerate(self.epoch)]
+        return ["epoch", *self.history], rows
 
 
 class ProgbarLogger(Callback):
@@ -210,6 +232,10 @@ class RemoteMonitor(Callback):
             requests.post(self.root + self.path, headers=self.headers, **body)
         except requests.exceptions.RequestException:
             warn(f"Could not reach RemoteMonitor root server at {self.root}")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 def _cell(value: Any) -> Any:
