@@ -14,7 +14,7 @@ import numpy as np
 
 from keraunos.backend import K
 from keraunos.core import dtypes
-from keraunos.core.evaluation import realized
+from keraunos.core.evaluation import realized, returned
 from keraunos.core.fields import Configurable, Field, NonNegativeReal, Rate, choice, plain, real
 from keraunos.core.naming import unique_name
 from keraunos.core.registry import Table
@@ -22,7 +22,7 @@ from keraunos.core.scope import get_mask
 from keraunos.utils import spelling, tree
 from keraunos.utils.config import epsilon, floatx
 from keraunos.utils.errors import ArgumentError, ShapeError, UsageError, warn
-from keraunos.utils.text import shape_text, snake_case, suggestion
+from keraunos.utils.text import plural, shape_text, snake_case, suggestion
 
 __all__ = [
     "CTC",
@@ -52,6 +52,7 @@ __all__ = [
     "as_loss",
     "binary_crossentropy",
     "binary_focal_crossentropy",
+    "built_in",
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "categorical_generalized_cross_entropy",
@@ -175,7 +176,7 @@ class Loss(Configurable):
         """
         masks = [get_mask(y_pred) if mask is None and not tree.is_nested(y_pred) else mask]
         y_true, y_pred = _tensors(y_true, self.dtype), _tensors(y_pred, self.dtype)
-        values = self.call(y_true, y_pred)
+        values = returned(self.call(y_true, y_pred), "loss", self.name)
         masks = [m for m in (*masks, self.valid(y_true, y_pred, values)) if m is not None]
         both = K.logical_and(K.cast(masks[0], "bool"), masks[1]) if len(masks) == 2 else masks[0] if masks else None
         return reduce_weighted(values, sample_weight, both, self.reduction, rows, dtype=self.dtype)
@@ -1421,7 +1422,19 @@ def check_shapes(
     else:
         given = loss
     if given is not None and loss_class_of(given) is not None:
-        _check(given.__name__, y_true_shape, y_pred_shape, name, -1 if axis is None else axis)
+        _check(given.__name__, y_true_shape, y_pred_shape, name, -1 if axis is None else axis, strict=True)
+
+
+def built_in(loss: Any) -> str | None:
+    """Name of the function of the library's that a loss computes; ``None`` for one of the user's own.
+
+    >>> built_in(BinaryCrossentropy()), built_in(lambda y_true, y_pred: 0.0)
+    ('binary_crossentropy', None)
+    """
+    if isinstance(loss, Loss) and type(loss).call is not LossFunctionWrapper.call:
+        return None
+    function = getattr(loss, "fn", None) if isinstance(loss, Loss) else loss
+    return None if function is None or loss_class_of(function) is None else str(function.__name__)
 
 
 def label_kind(y_true_shape: Sequence[int | None], y_pred_shape: Sequence[int | None]) -> tuple[bool, bool]:
@@ -1436,10 +1449,13 @@ def label_kind(y_true_shape: Sequence[int | None], y_pred_shape: Sequence[int | 
     return binary, not binary and fewer
 
 
-def _check(kind: str, y_true: Any, y_pred: Any, name: str | None = None, axis: Any = -1) -> None:
+def _check(
+    kind: str, y_true: Any, y_pred: Any, name: str | None = None, axis: Any = -1, *, strict: bool = False
+) -> None:
+    """Refuse a pair of shapes; ``strict`` refuses those too that only broadcast, as in a loss of a model."""
     y_true, y_pred = tuple(y_true), tuple(y_pred)
     axis = axis if isinstance(axis, int) else -1
-    fault = _fault(kind, y_true, y_pred, axis)
+    fault = _fault(kind, y_true, y_pred, axis, strict)
     if fault:
         raise ShapeError(f"{name or kind}: y has shape {shape_text(y_true)}, the outputs {shape_text(y_pred)}. {fault}")
     if kind in _ONE_HOT and y_pred and y_pred[axis] == 1:
@@ -1450,7 +1466,7 @@ def _check(kind: str, y_true: Any, y_pred: Any, name: str | None = None, axis: A
         )
 
 
-def _fault(kind: str, y_true: tuple[Any, ...], y_pred: tuple[Any, ...], axis: int) -> str | None:
+def _fault(kind: str, y_true: tuple[Any, ...], y_pred: tuple[Any, ...], axis: int, strict: bool) -> str | None:
     """What is wrong with a pair of shapes and what to do, or ``None``."""
     if kind == "ctc":
         fits = len(y_true) == 2 and len(y_pred) == 3 and _fit(y_true[:1], y_pred[:1])
@@ -1469,7 +1485,7 @@ def _fault(kind: str, y_true: tuple[Any, ...], y_pred: tuple[Any, ...], axis: in
         if len(y_true) == len(y_pred) and _fit(y_true, y_pred) and kind.startswith("sparse"):
             return "One-hot labels need loss='categorical_crossentropy'; or turn them into integers with y.argmax(-1)."
         return f"Integer labels must have the shape {shape_text(wanted)}, one for each set of {classes} outputs."
-    if _paired(y_true, y_pred, strict=kind in _ONE_HOT + _BINARY):
+    if _paired(y_true, y_pred, strict=strict or kind in _ONE_HOT + _BINARY):
         return None
     integers = len(y_true) == len(y_pred) - 1 or (len(y_true) == len(y_pred) and y_true[-1:] == (1,))
     if kind in _ONE_HOT and integers and classes != 1:
@@ -1482,11 +1498,15 @@ def _fault(kind: str, y_true: tuple[Any, ...], y_pred: tuple[Any, ...], axis: in
             "It needs one label for each output. For one label a row, end the model with 1 unit and a sigmoid; "
             f"for {classes} classes use loss='sparse_categorical_crossentropy' and a softmax."
         )
+    if (len(y_true), len(y_pred)) in ((1, 2), (2, 1)):
+        columns, units = (y_true[1:] or (1,))[0], (y_pred[1:] or (1,))[0]
+        return f"The two must be equal: give the last layer {plural(columns, 'unit')}, or y {plural(units, 'column')}."
     if len(y_true) != len(y_pred):
         longer = "outputs have" if len(y_pred) > len(y_true) else "labels have"
         return f"The two must be equal, but the {longer} more axes: flatten or pool them, or check return_sequences."
     if y_true[:-1] == y_pred[:-1] and None not in (y_true[-1], y_pred[-1]):
-        return f"The two must be equal: give the last layer {y_true[-1]} units, or y {y_pred[-1]} columns."
+        sizes = f"give the last layer {plural(y_true[-1], 'unit')}, or y {plural(y_pred[-1], 'column')}"
+        return f"The two must be equal: {sizes}."
     return "The two must be equal."
 
 

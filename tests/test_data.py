@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import tracemalloc
-import warnings
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from keraunos.backend.spec import TensorSpec
 from keraunos.training.data import arrays as arrays_module
 from keraunos.training.data import check_labels, make_batches, split_validation, unpack_validation_data
+from keraunos.training.data.checks import not_finite
 from keraunos.utils import tree
 from keraunos.utils.config import set_floatx
 from keraunos.utils.errors import DataError
@@ -250,8 +250,7 @@ def test_a_frame_of_whole_numbers_and_truths_has_whole_numbers():
 def test_missing_numbers_of_a_nullable_column_are_nan():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": pandas.array([1, None], dtype="Int64"), "b": [1.0, 2.0]})
-    with pytest.warns(UserWarning, match=r"x has 1 row with NaN \(column 0\)"):
-        (block,) = make_batches(frame, shuffle=False).blocks(0)
+    (block,) = make_batches(frame, shuffle=False).blocks(0)
     assert np.isnan(block.data[0][1, 0])
 
 
@@ -1130,26 +1129,18 @@ def test_a_split_that_cannot_be_made_gets_a_sentence(arguments, words):
         split_validation(*arguments)
 
 
-def test_values_that_are_not_finite_are_counted_in_a_warning():
+def test_values_that_are_not_finite_are_counted():
     x, y = X.copy(), W.copy()
     x[[1, 4, 9], [0, 2, 2]] = np.nan
     x[4, 1] = np.inf
     y[3] = -np.inf
-    with pytest.warns(UserWarning, match="The loss becomes NaN with them. Drop or fill these values") as caught:
-        make_batches(x, y)
-    (warning,) = caught
-    assert "x has 3 rows with NaN (columns 0, 2)" in str(warning.message)
-    assert "x has 1 row with infinite values (column 1)" in str(warning.message)
-    assert "y has 1 row with infinite values" in str(warning.message)
-    with pytest.warns(UserWarning, match=r"x\['a'\] has 1 row with NaN. The loss"):
-        make_batches({"a": np.full((1, 2, 2), np.nan)})
+    assert not_finite(x, "x") == ["x has 3 rows with NaN (columns 0, 2)", "x has 1 row with infinite values (column 1)"]
+    assert not_finite(y, "y") == ["y has 1 row with infinite values"]
+    assert not_finite({"a": np.full((1, 2, 2), np.nan)}, "x") == ["x['a'] has 1 row with NaN"]
 
 
-def test_large_finite_values_do_not_warn_nor_does_prediction():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        make_batches(np.full((100, 1), 3e38, "float32"))
-        make_batches(np.full((2, 1), np.nan), purpose="predict")
+def test_large_values_are_finite():
+    assert not_finite(np.full((100, 1), 3e38, "float32"), "x") == []
 
 
 @pytest.mark.parametrize(

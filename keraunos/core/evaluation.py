@@ -185,6 +185,16 @@ def realized(values: Any) -> Any:
     return tree.map(lambda leaf: value_of(leaf) if isinstance(leaf, SymbolicTensor) else leaf, values)
 
 
+def returned(values: Any, what: str, name: str | None) -> Any:
+    """What a function of the user's returned; an error where it is nothing that can be computed with."""
+    if values is None or isinstance(values, (str, bytes)):
+        hint = " Is there a `return`?" if values is None else ""
+        raise ArgumentError(
+            f"the {what} {name!r} returned {values!r}; expected a tensor, one value for each row or a single one.{hint}"
+        )
+    return values
+
+
 class NoHistory(ArgumentError):
     """A gradient is asked for of a value of which it is not known how it was computed."""
 

@@ -56,6 +56,7 @@ class Scope:
         self.training: bool | None = None  # what the last outermost call of a layer was told
         self.computed: dict[int, Any] = {}  # by id, the values that symbolic tensors had in the models called
         self.outputs: list[tuple[Any, Any]] = []  # symbolic outputs of the models called, and their values
+        self.checked: frozenset[Any] = frozenset()  # layers that look up only numbers which were checked before
         self.after: dict[Variable, Any] = {}  # values that Variables get once everything is computed
         self._masks: dict[int, tuple[Any, Any]] = {}
         self._keys_given = 0
@@ -157,6 +158,14 @@ def sizes_are_guesses() -> bool:
     """Whether the trace that is on only infers shapes, with made-up sizes in place of open ones."""
     scope = _current.get()
     while scope is not None and not scope.guesses:
+        scope = scope.parent
+    return scope is not None
+
+
+def lookups_are_checked(layer: Any) -> bool:
+    """Whether the numbers that a layer looks up in the trace that is on were checked before."""
+    scope = _current.get()
+    while scope is not None and layer not in scope.checked:
         scope = scope.parent
     return scope is not None
 

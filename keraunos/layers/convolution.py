@@ -18,6 +18,7 @@ from keraunos.layers.lora import Adaptable, Alpha, Rank
 from keraunos.layers.windows import channel_axis, extents, numbers, pads_of
 from keraunos.utils.errors import ArgumentError, ShapeError
 from keraunos.utils.spelling import chosen
+from keraunos.utils.text import batch_text
 
 
 class Convolving(Layer):
@@ -134,7 +135,7 @@ class Conv(Convolving, Adaptable):
         channels = self.channels(input_shape)
         if channels % self.groups:
             raise ShapeError(
-                f"{self.name}: inputs of shape {tuple(input_shape)} have {channels} channels, which cannot be divided "
+                f"{self.name}: inputs of shape {batch_text(input_shape)} have {channels} channels, which cannot be divided "
                 f"into {self.groups} groups."
             )
         self.kernel = self.add_weight("kernel", (*self.kernel_size, channels // self.groups, self.filters))

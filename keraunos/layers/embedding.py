@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from keraunos.backend import K
 from keraunos.core.fields import Field, PositiveInt, real
-from keraunos.core.scope import current_scope, next_key
+from keraunos.core.scope import current_scope, lookups_are_checked, next_key
 from keraunos.layers.arguments import Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS
 from keraunos.layers.lora import Adaptable, Alpha, Rank
@@ -20,8 +20,9 @@ class Embedding(Adaptable):
     Input shape:  ``(batch, ...)`` of whole numbers from 0 to ``input_dim - 1``
     Output shape: ``(batch, ..., output_dim)``
 
-    Outside a compiled function a number out of range is an error. Inside one
-    nothing can be raised: there it counts as the nearest valid number.
+    A number that is no row of the table is an error in eager code, and in ``fit``, ``evaluate`` and ``predict``
+    where the numbers follow from the data. Where a compiled function computes them nothing can be raised: there
+    its row is NaN.
 
     Args:
         input_dim: How many numbers there are: the largest one plus 1.
@@ -63,14 +64,20 @@ class Embedding(Adaptable):
         self.adapt()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if current_scope() is None:
-            self._check_rows(inputs)
+        checked = self._check_rows(inputs) if current_scope() is None else lookups_are_checked(self)
         table = self.adapted_weight()
         if training and 0 < self.dropout < 1:
             kept = K.random_uniform(next_key(), (self.input_dim, 1)) >= self.dropout
             table = table * (K.cast(kept, K.dtype(table)) / (1 - self.dropout))
         outputs = K.take(table, K.cast(inputs, "int32"), 0)
+        if not checked:
+            outputs = K.where(K.expand_dims(self._valid(inputs), -1), outputs, float("nan"))
         return K.cast(outputs, self.compute_dtype)
+
+    def _valid(self, inputs: Any) -> Any:
+        """Which inputs are rows of the table."""
+        inside = K.logical_and(K.greater_equal(inputs, 0), K.less(inputs, self.input_dim))
+        return K.logical_and(inside, K.equal(inputs, K.floor(inputs))) if "float" in K.dtype(inputs) else inside
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return K.not_equal(inputs, 0) if self.mask_zero else None
@@ -79,13 +86,14 @@ class Embedding(Adaptable):
         config = super().get_config()
         return {"activity_regularizer": None, **config, "quantization_config": None}
 
-    def _check_rows(self, inputs: Any) -> None:
+    def _check_rows(self, inputs: Any) -> bool:
+        """Refuse inputs that are no rows; whether there were values to look at."""
         try:
             rows = K.to_numpy(inputs)
         except Exception:  # inside a compiled function there are no values to look at
-            return
+            return False
         if rows.size == 0:
-            return
+            return True
         if rows.dtype.kind not in "iub" and (rows != rows.round()).any():
             fraction = rows[rows != rows.round()].flat[0]
             raise ArgumentError(
@@ -94,7 +102,9 @@ class Embedding(Adaptable):
             )
         for found in (rows.min(), rows.max()):
             if not 0 <= found < self.input_dim:
+                advice = f"Make it larger (input_dim={int(rows.max()) + 1})" if found > 0 else "Number the rows from 0"
                 raise ArgumentError(
                     f"{self.name}: inputs hold {found:g}, but the table has rows 0 to {self.input_dim - 1}. "
-                    f"Make it larger (input_dim={max(int(rows.max()) + 1, 1)}), or correct the inputs."
+                    f"{advice}, or correct the inputs."
                 )
+        return True

@@ -6,7 +6,7 @@ from typing import Any
 from keraunos.backend import K
 from keraunos.core.fields import per_axis
 from keraunos.utils.errors import ArgumentError, ShapeError
-from keraunos.utils.text import shape_text
+from keraunos.utils.text import batch_text
 
 
 def numbers(layer: Any, argument: str, *, least: int = 1) -> tuple[int, ...]:
@@ -86,7 +86,7 @@ def check_window(layer: Any, inputs: Any, window: tuple[int, ...], what: str) ->
     sizes = tuple(shape[axis] for axis in spatial_axes(layer.rank, layout))
     if any(extent > size for extent, size in zip(window, sizes, strict=True)):
         raise ShapeError(
-            f"{layer.name}: the {what} covers {_across(window)}, but the inputs of shape {shape_text(shape)} are only "
+            f"{layer.name}: the {what} covers {_across(window)}, but the inputs of shape {batch_text(shape)} are only "
             f'{_across(sizes)} ({layout}). Make it smaller, use padding="same", or remove an earlier layer '
             "that shrinks the inputs."
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from keraunos import losses
 from keraunos.backend import K
-from keraunos.core.evaluation import realized
+from keraunos.core.evaluation import realized, returned
 from keraunos.core.fields import plain
 from keraunos.core.scope import current_scope, get_mask
 from keraunos.losses import loss_class_of, merge_mask, refuse_unknown, squeeze_or_expand_to_same_rank
@@ -200,7 +200,7 @@ class MeanMetricWrapper(Mean):
         mask = get_mask(y_pred)
         if self.fn in _MEANS and len(K.shape(y_true)) == len(K.shape(y_pred)) == 1:
             y_true, y_pred = K.array(y_true)[:, None], K.array(y_pred)[:, None]
-        values = realized(self.fn(y_true, y_pred, **self.arguments))
+        values = realized(returned(self.fn(y_true, y_pred, **self.arguments), "metric", self.name))
         weight = merge_mask(sample_weight, mask, self.dtype)
         if self.by_batch:
             # Zeros in the weight leave out padding rows, and steps that are masked, as well.

@@ -1,5 +1,6 @@
 """Model: a layer that can be trained, saved and shown; from a graph, or written as a class."""
 
+import html
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -14,13 +15,16 @@ from keraunos.core.variable import structure_changed
 from keraunos.layers import Input
 from keraunos.layers.layer import LAYERS, Layer
 from keraunos.models import configs
+from keraunos.models.endings import carries_nan, final_activation
 from keraunos.models.graph import Graph
 from keraunos.models.layer_list import LayerList
+from keraunos.models.lookups import lookups as find_lookups
 from keraunos.models.summary import print_summary
 from keraunos.training.computed import ROWS
+from keraunos.training.data.lookups import Lookups
 from keraunos.training.trainer import Trainer
 from keraunos.utils import tree
-from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError, warn
+from keraunos.utils.errors import ArgumentError, KeraunosError, NotBuiltError, ShapeError, warn
 from keraunos.utils.spelling import chosen, provider, spelled
 from keraunos.utils.text import plural, shape_text, suggestion
 
@@ -348,6 +352,25 @@ class Model(Trainer, Layer):
         before = [names[:place].count(name) for place, name in enumerate(names)]
         return [f"{name}_{count}" if count else name for name, count in zip(names, before, strict=True)]
 
+    def lookups(self) -> Lookups:
+        """Which numbers of the data its Embeddings look up, as far as it is known."""
+        return find_lookups(self)
+
+    def final_activations(self) -> dict[str, tuple[str, str]]:
+        """Of outputs of which they are known: the name of the layer that ends them, and of its activation."""
+        if self._graph is None or type(self).call is not Model.call:
+            return {}
+        found = zip(self.output_names, map(final_activation, tree.leaves(self._graph.outputs)), strict=True)
+        return {name: ending for name, ending in found if ending is not None}
+
+    @property
+    def carries_nan(self) -> bool:
+        """Whether it is known that NaN in an input reaches the outputs: nothing on the way takes it out."""
+        if self._graph is None or type(self).call is not Model.call:
+            return False
+        readers = {id(node.operation): node.operation for leaf in self._graph.fed for node in leaf.users}
+        return all(map(carries_nan, readers.values()))
+
     def _need_graph(self, what: str) -> Graph:
         if self._graph is None:
             raise NotBuiltError(
@@ -382,6 +405,18 @@ class Model(Trainer, Layer):
             layer_range: Names (patterns) of the first and the last layer to show.
         """
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def _repr_html_(self) -> str | None:
+        """The summary, and how the model was compiled, for a notebook; ``None`` where it cannot be shown."""
+        lines: list[str] = []
+        try:
+            self.summary(print_fn=lines.append)
+        except KeraunosError:
+            return None
+        if self.compiled:
+            given = ", ".join(f"{name}={self._compile_arguments[name]!r}" for name in ("loss", "metrics"))
+            lines.append(f"compiled with {self.optimizer!r}, {given}")
+        return f"<pre>{html.escape(chr(10).join(lines))}</pre>"
 
     def get_config(self) -> dict[str, Any]:
         """The graph as plain data; of a subclass, its arguments."""

@@ -43,9 +43,11 @@ def _learning_rate(value: Any) -> Any:
     if callable(value):
         return value
     try:
-        return real()(value)
+        return real(0)(value)
     except ArgumentError:
-        raise ArgumentError("expected a number, a schedule, or a function without arguments.") from None
+        raise ArgumentError(
+            "expected a number, a schedule, or a function without arguments; a number is 0 or more."
+        ) from None
 
 
 def _whole(least: int) -> Callable[[Any], Any]:
@@ -450,8 +452,12 @@ class Optimizer(Stateful):
             for variable in self._trainable_variables
             for name in group
         ]
-        rate = [self._rate] if isinstance(self._rate, Variable) else []
-        return [self._iterations, *rate, *slots, *self._scalars.values(), *self._added]
+        return [*self.rate_and_count, *slots, *self._scalars.values(), *self._added]
+
+    @property
+    def rate_and_count(self) -> list[Variable]:
+        """All state before the first step: the number of steps, and the learning rate where it is a number."""
+        return [self._iterations, *([self._rate] if isinstance(self._rate, Variable) else [])]
 
     def named_variables(self, prefix: str = "", _seen: set[int] | None = None) -> dict[str, Variable]:
         """All state under its path, such as ``adam/dense_kernel_momentum``."""
@@ -647,7 +653,19 @@ class Optimizer(Stateful):
         listed, patterns = self._excluded
         return not any(variable is other for other in listed) and not any(re.search(p, variable.name) for p in patterns)
 
-    # --- saving ------------------------------------------------------------------
+    # --- shown, saved ------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        """Name, learning rate, and the arguments that are not as by default."""
+        usual = {**inspect.signature(Optimizer).parameters, **inspect.signature(type(self)).parameters}
+        known = isinstance(self._rate, Variable)
+        rate = f"{float(self._rate):.6g}" if known else getattr(self._rate, "__name__", None) or repr(self._rate)
+        shown = {"name": self.name, "learning_rate": rate}
+        for name in (*self._fields, *_OPTIONS):
+            value = getattr(self, name)
+            if name != "learning_rate" and (name not in usual or value != usual[name].default):
+                shown[name] = repr(value)
+        return f"<{type(self).__name__} {', '.join(f'{name}={value}' for name, value in shown.items())}>"
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain data; of a subclass in an earlier era those that the class had then."""
@@ -687,6 +705,11 @@ class Optimizer(Stateful):
 
     def load_own_variables(self, store: Any) -> None:
         """Read the state back; a store of another length is skipped with a warning."""
+        if len(store.keys()) == len(self.rate_and_count):
+            # It was saved before its first step: there is no other state to go on from.
+            for number, variable in enumerate(self.rate_and_count):
+                variable.assign(np.asarray(store[str(number)]))
+            return
         if len(store.keys()) != len(self.variables):
             warn(
                 f"{self.name}: the state is not loaded, because {plural(len(store.keys()), 'array')} were saved and "

@@ -70,6 +70,9 @@ def plan_state(model: Any, root: Group, name: str, *, skip_mismatch: bool = Fals
             plan.extend(_pair(item, variables, group, problems))
         elif not _is(item, "optimizers"):
             problems.append(f"{_count_problem(item, variables, stored)} (at {folder})")
+        elif stored == len(getattr(item, "rate_and_count", ())) > 0:
+            # It was saved before its first step: there is no other state to go on from.
+            plan.extend(_pair(item, item.rate_and_count, group, problems))
         elif stored and item.built:
             warn(
                 f"{name}: the optimizer {item.name!r} has {len(variables)} Variables and the file {stored} for it, so "

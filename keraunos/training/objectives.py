@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from keraunos import losses as loss_functions
@@ -63,8 +63,7 @@ class Objectives:
         for name, function in self.losses.items():
             if targets.get(name) is None:
                 raise _no_target(name)
-            label = f"{name}: {_name(function)}" if many else _name(function)
-            loss_functions.check_shapes(function, targets[name].shape, outputs[name].shape, label)
+            loss_functions.check_shapes(function, targets[name].shape, outputs[name].shape, self.label(name))
         self.weights = {
             n: _factor(w) for n, w in _spread(loss_weights, names, "loss_weights", many, nested=False).items()
         }
@@ -92,6 +91,11 @@ class Objectives:
         # Of outputs without a second axis, the mean over the last one is a mean over the batch.
         self._of_rows = all(len(outputs[name].shape) > 1 for name in names)
         self.resolved = True
+
+    def label(self, name: str) -> str:
+        """What messages call the loss of an output."""
+        function = _name(self.losses[name])
+        return f"{name}: {function}" if len(self.names) > 1 else function
 
     def by_output(self, names: Sequence[str]) -> dict[str, Any]:
         """What was given as the loss of each output."""
@@ -268,7 +272,7 @@ def _weights_by_name(sample_weight: Any, names: Sequence[str]) -> dict[str, Any]
 
 def _spread(given: Any, names: Sequence[str], what: str, many: bool, *, nested: bool) -> dict[str, Any]:
     """What was given for each output."""
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and not _is_config(given):
         unknown = [key for key in given if key not in names]
         if unknown:
             raise ArgumentError(
@@ -359,12 +363,34 @@ def _loss(given: Any) -> Any:
 
 def _check_names(loss: Any, metrics: Any, weighted_metrics: Any) -> None:
     """Unknown names fail at ``compile``, not at the first batch."""
-    for given in tree.leaves(loss):
+    for given in _single_ones(loss):
         if isinstance(given, str):
             loss_functions.get(given)
-    for given in tree.leaves([metrics, weighted_metrics]):
+        elif not callable(given) and not isinstance(given, Mapping):
+            raise ArgumentError(
+                f"compile: loss holds {given!r}; expected a name such as 'mse', a function of (y_true, y_pred), or a Loss."
+            )
+    for given in _single_ones([metrics, weighted_metrics]):
         if isinstance(given, str):
             metric_functions.resolve(given, (None, 1), (None, 1))
+        elif not callable(given) and not isinstance(given, (Mapping, metric_functions.Metric)):
+            raise ArgumentError(
+                f"compile: metrics hold {given!r}; expected a name such as 'mae', a function of (y_true, y_pred), or a "
+                "Metric."
+            )
+
+
+def _single_ones(given: Any) -> Iterator[Any]:
+    """Each loss or metric in lists and dicts by output; a dict with a class name is the config of one."""
+    if isinstance(given, (list, tuple)) or (isinstance(given, Mapping) and not _is_config(given)):
+        for part in given.values() if isinstance(given, Mapping) else given:
+            yield from _single_ones(part)
+    elif given is not None:
+        yield given
+
+
+def _is_config(given: Any) -> bool:
+    return isinstance(given, Mapping) and "class_name" in given and "config" in given
 
 
 def _name(function: Any) -> str:

@@ -17,8 +17,9 @@ from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase
 from keraunos.core.scope import fresh_seed
 from keraunos.core.symbolic import RecordedVariable, infer
-from keraunos.core.variable import Variable
+from keraunos.core.variable import Variable, structure_version
 from keraunos.metrics import Mean
+from keraunos.training.data.lookups import Lookups
 from keraunos.training.interrupt import uninterrupted
 from keraunos.training.packing import Packing
 from keraunos.training.plan import Compiled, Numbers, Plan
@@ -38,7 +39,7 @@ _ROWS_AHEAD = 1 << 15
 _EPOCHS_AHEAD = 64
 
 
-_METHODS = {"train": "fit", "test": "evaluate", "predict": "predict"}
+METHODS = {"train": "fit", "test": "evaluate", "predict": "predict"}
 
 
 class Running:
@@ -160,7 +161,7 @@ class Running:
             if self.stop_training and mode == "train":
                 break
         if done == 0:
-            raise DataError(f"{_METHODS[mode]}: the data gave no batch.")
+            raise DataError(f"{METHODS[mode]}: the data gave no batch.")
         return finished if count > 1 else [logs]
 
     def _of_batch(
@@ -464,7 +465,7 @@ class Running:
         return plan  # type: ignore[no-any-return]
 
     def _forget_plans(self) -> None:
-        for mode in _METHODS:
+        for mode in METHODS:
             self.__dict__.get("_programs", {}).pop(("plan", mode), None)
 
     def _new_plan(self, mode: str) -> Plan:
@@ -508,7 +509,32 @@ class Running:
             for number, variable in enumerate(self._further_variables()):
                 if id(variable) not in known:
                     state[f":{number}"] = variable
-        return Held(params, state, metrics, fixed, f"the model {self.name!r}")  # type: ignore[attr-defined]
+        owner = f"the model {self.name!r}"  # type: ignore[attr-defined]
+        return Held(params, state, metrics, fixed, owner, self._lookups_of(mode).checked)
+
+    def lookups(self) -> Lookups:
+        """Which numbers of the data layers look up, as far as it is known."""
+        return Lookups()
+
+    def final_activations(self) -> dict[str, tuple[str, str]]:
+        """Of outputs of which they are known: the name of the layer that ends them, and of its activation."""
+        return {}
+
+    @property
+    def carries_nan(self) -> bool:
+        """Whether it is known that NaN in an input reaches the outputs: nothing on the way takes it out."""
+        return False
+
+    def _lookups_of(self, mode: str) -> Lookups:
+        """The lookups of a mode's steps; of a step of the user's own, none is known."""
+        programs = self.__dict__.setdefault("_programs", {})
+        version, found = programs.get("lookups", (None, None))
+        if version != structure_version():
+            found = self.lookups()
+            programs["lookups"] = structure_version(), found
+        if found.known and self._owns(mode):
+            return Lookups(open=[layer.name for layer in found.checked] + list(found.open))
+        return found  # type: ignore[no-any-return]
 
     def _trained_variables(self) -> list[Variable]:
         """The Variables that training changes."""

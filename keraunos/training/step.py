@@ -48,7 +48,9 @@ class Held:
         metrics: Mapping[str, Variable],
         fixed: Mapping[str, Variable],
         owner: str,
+        checked: frozenset[Any] = frozenset(),
     ) -> None:
+        self.checked = checked  # layers that look up only numbers which are checked before
         self.params, self.state, self.metrics = dict(params), dict(state), dict(metrics)
         self.fixed, self.owner = dict(fixed), owner
 
@@ -67,6 +69,7 @@ class Held:
         # The key is made where it is asked for: few networks draw numbers, and tracing it takes milliseconds.
         scope = Scope(values, key=lambda: K.fold_in(K.random_key(seed), carry.step), owner=self.owner)
         scope.rows = rows
+        scope.checked = self.checked
         return scope
 
     def written(self, scope: Scope, carry: Carry, *, trains: bool = True) -> Carry:

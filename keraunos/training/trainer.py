@@ -24,15 +24,16 @@ from keraunos.core.scope import Scope, fresh_seed, noting_reads
 from keraunos.core.symbolic import infer
 from keraunos.core.variable import structure_changed, structure_version
 from keraunos.training import data as data_sources
-from keraunos.training.callbacks import CallbackList, History
+from keraunos.training.callbacks import CallbackList, History, TerminateOnNaN
 from keraunos.training.computed import completed
 from keraunos.training.data.streams import is_stream
+from keraunos.training.inspection import Inspection, refuse_lookups, warn_of_outputs
 from keraunos.training.objectives import Objectives
-from keraunos.training.one_batch import OneBatch, Ready, capacity_of, filled
-from keraunos.training.running import Running
+from keraunos.training.one_batch import OneBatch, Ready, Watched, capacity_of, filled
+from keraunos.training.running import METHODS, Running
 from keraunos.training.stateless import takes_state
 from keraunos.utils import spelling, tree
-from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError, warn
+from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError, UsageError, warn
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import plural
 
@@ -56,6 +57,7 @@ class Trainer(Running):
 
     optimizer: Any = None
     stop_training = False
+    _stepping = False
     _objectives: Objectives | None = None
 
     # --- compile -----------------------------------------------------------------
@@ -92,6 +94,11 @@ class Trainer(Running):
             weigh: What a sample weight is for: a row (``None``) or a time step (``"temporal"``); one for all outputs,
                 or a list or dict of them. Nothing is checked where it is not given.
         """
+        if self._stepping:
+            raise UsageError(
+                "compile() was called between two batches of fit(), by a callback. Call it between two epochs, in "
+                "on_epoch_begin or on_epoch_end, or set model.optimizer.learning_rate, which holds at once."
+            )
         objectives = Objectives(loss, loss_weights, metrics, weighted_metrics, targets)
         if spelling.chosen() and getattr(self, "_graph", None) is not None:
             spelling.provider().compiling().check_compile(self, objectives, weigh)
@@ -359,6 +366,9 @@ class Trainer(Running):
             raise ArgumentError(
                 f"fit: validation_split is {validation_split!r}; expected a number from 0 to 1 (1 not included)."
             )
+        _check_frequency(validation_freq)
+        if self.optimizer is None and not self._overrides("train_step"):
+            raise _no_optimizer("fit")
         split = bool(validation_split) and validation_data is None
         if split:
             (x, y, sample_weight), validation_data = data_sources.split_validation(
@@ -371,6 +381,11 @@ class Trainer(Running):
         validation = None
         if validation_data is None and validation_steps is not None and self.own_rows is not None:
             validation_data = (None,)  # it is made of what the model computes, as the training is
+        if validation_data is None and validation_steps:
+            raise ArgumentError(
+                f"fit: validation_steps is {validation_steps!r}, but there are no data to validate on. Give validation_data "
+                "or validation_split, or leave validation_steps out."
+            )
         if validation_data is not None:
             vx, vy, vw = data_sources.unpack_validation_data(validation_data)
             validation = self._batches(
@@ -378,7 +393,7 @@ class Trainer(Running):
                 # Before Keras 3, rows were weighted by their classes before some were split off.
                 class_weight=class_weight if split and spelling.chosen() else None, purpose="evaluate",
             )  # fmt: skip
-        self._prepare(batches, train=True)
+        warned_of_data = self._prepare(batches, train=True)
         if validation is not None:
             self._prepare(validation)
         container = self._callbacks("train", callbacks, verbose, batches, epochs, validation)
@@ -391,19 +406,27 @@ class Trainer(Running):
         self.stop_training = False
         logs: dict[str, Any] = {}
         try:
+            objectives = self._need_compile("fit")
             container.on_train_begin()
             # A callback that restores an interrupted run says where to go on.
             initial_epoch = self.__dict__.pop("_initial_epoch", None) or initial_epoch
+            warned = warned_of_data
             ahead: list[dict[str, Any]] = []  # logs of epochs that ran in one call, nobody looking
             for epoch in range(initial_epoch, epochs):
                 container.on_epoch_begin(epoch)
+                if objectives is not self._objectives:
+                    objectives = self._prepare_again(batches, validation)
                 left = epochs - epoch if validation is None else 1
-                ahead = ahead or self._run("train", batches, container, self._epochs_made, left=left)
+                ahead = ahead or self._run_epochs("train", batches, container, self._epochs_made, left=left)
                 logs = ahead.pop(0)
                 self._epochs_made += 1
+                if not warned and self._look_at_loss("train", batches, logs):
+                    warned = True
+                    _warn_of_nan(epoch, container)
                 if validation is not None and _validates(epoch, validation_freq):
                     container.on_test_begin()
-                    results = self._run("test", validation, container, 0)[0]
+                    results = self._run_epochs("test", validation, container, 0)[0]
+                    self._look_at_loss("test", validation, results)
                     container.on_test_end(results)
                     logs = {**logs, **{f"val_{name}": value for name, value in results.items()}}
                 container.on_epoch_end(epoch, self._shown(logs))
@@ -448,6 +471,7 @@ class Trainer(Running):
         try:
             container.on_test_begin()
             logs = self._run("test", batches, container, 0)[0]
+            self._look_at_loss("test", batches, logs)
             container.on_test_end(logs)
         finally:
             batches.close()
@@ -487,7 +511,9 @@ class Trainer(Running):
         if not parts:
             raise DataError("predict: the data has no rows.")
         # A copy even of one part: what a program returned may be read, but not written.
-        return tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+        joined = tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+        self._refuse_nan("predict", batches.sample()[0] if batches.resident else None, joined)
+        return joined
 
     # --- single batches ------------------------------------------------------------
 
@@ -497,6 +523,8 @@ class Trainer(Running):
     ) -> Any:
         """One step of training on one batch; returns like ``evaluate``."""
         self._need_compile("train_on_batch")
+        if self.optimizer is None and not self._overrides("train_step"):
+            raise _no_optimizer("train_on_batch")
         with self._flags_of_compile():
             return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
@@ -515,10 +543,25 @@ class Trainer(Running):
         self._prepare(batches, predict=True)
         if batches.resident and not self.run_eagerly:
             return self._one_batch(batches, x, None)
-        outputs = self._whole("predict", next(iter(batches.blocks(0))))
-        return tree.map(lambda leaf: np.array(K.to_numpy(leaf)), outputs)
+        block = next(iter(batches.blocks(0)))
+        outputs = tree.map(lambda leaf: np.array(K.to_numpy(leaf)), self._whole("predict", block))
+        self._refuse_nan("predict", block.data[0], outputs)
+        return outputs
 
-    def _ready(self, x: Any, batch_size: Any) -> Ready | None:
+    def _refuse_nan(self, mode: str, x: Any, values: Any) -> None:
+        """Raise an error where values are NaN since a layer looked up a number that only it could know."""
+        layers = self._lookups_of(mode).open
+        if not layers or not any(np.isnan(leaf).any() for leaf in tree.leaves(values)):
+            return
+        if x is not None:
+            refuse_lookups(self, x, METHODS[mode])
+        else:
+            warn(
+                f"{METHODS[mode]}: NaN came out. A number that is no row of its table gives it, and what "
+                f"{', '.join(map(repr, layers))} looked up is not known: call the model on a batch, which names it."
+            )
+
+    def _ready(self, x: Any, batch_size: Any) -> Ready | Watched | None:
         """What predicts such an array at once, if one was predicted before and nothing has changed since."""
         if type(x) is not np.ndarray:
             return None
@@ -538,7 +581,11 @@ class Trainer(Running):
         if batch is None or not batch.serves(plan):
             example = tree.map(lambda leaf: filled(leaf, capacity), inputs)
             batch = self._programs[key] = OneBatch(self, plan, example)
-        ready = Ready(batch, batches.rows, capacity, x)
+        exact = Ready(batch, batches.rows, capacity, x)
+        ready: Ready | Watched = exact
+        lookups = self._lookups_of("predict")
+        if lookups.known or lookups.open:
+            ready = Watched(exact, lookups.check, lambda inputs, outputs: self._refuse_nan("predict", inputs, outputs))
         same = type(x) is np.ndarray and type(inputs) is np.ndarray and x.shape == inputs.shape
         if same and (x.dtype == inputs.dtype or x.dtype == np.float64):
             self._programs[("ready", x.shape, x.dtype, batch_size)] = ready
@@ -559,9 +606,10 @@ class Trainer(Running):
             x, y, sample_weight, batch_size=None, shuffle=False, class_weight=class_weight, whole=True,
             purpose="fit" if mode == "train" else "evaluate",
         )  # fmt: skip
-        self._prepare(batches, train=mode == "train")
+        self._prepare(batches, train=mode == "train", whole=True)
         block = next(iter(batches.blocks(0)))
         logs = self._whole(mode, block)
+        self._look_at_loss(mode, batches, logs)
         return dict(sorted(logs.items())) if return_dict else self._in_order(logs)
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
@@ -572,7 +620,23 @@ class Trainer(Running):
             return spelling.provider().compiling().as_shown(values)
         return values[0] if len(values) == 1 else values
 
+    def _look_at_loss(self, mode: str, batches: Any, logs: Mapping[str, Any]) -> bool:
+        """Whether the loss is NaN; an error where it is so since a number was looked up that is no row of a table."""
+        loss = logs.get("loss")
+        if not isinstance(loss, float) or loss == loss:
+            return False
+        self._refuse_nan(mode, batches.sample()[0] if batches.resident else None, loss)
+        return True
+
     # --- running ---------------------------------------------------------------------
+
+    def _run_epochs(self, *args: Any, **options: Any) -> list[dict[str, Any]]:
+        """``_run`` inside of ``fit``, in which nothing may be compiled anew."""
+        self._stepping = True
+        try:
+            return self._run(*args, **options)
+        finally:
+            self._stepping = False
 
     def _batches(self, x: Any, y: Any, sample_weight: Any, *, whole: bool = False, **options: Any) -> Any:
         class_weight = options.get("class_weight")
@@ -640,24 +704,24 @@ class Trainer(Running):
 
     # --- preparing -----------------------------------------------------------------------
 
-    def _prepare(self, batches: Any, *, train: bool = False, predict: bool = False) -> None:
-        """Build what is not built, and refuse what does not fit, before anything changes."""
+    def _prepare(self, batches: Any, *, train: bool = False, predict: bool = False, whole: bool = False) -> bool:
+        """Build what is not built, and refuse what does not fit, before anything changes.
+
+        Returns whether it was warned of NaN in the data.
+        """
         self._forget_plans()
         x_spec, y_spec, _ = batches.spec
         x_spec, y_spec = self._of_fixed_size(x_spec), self._of_fixed_size(y_spec)
         mode = "train" if train else "predict" if predict else "test"
+        warned = False
         if not self._steps_alone(mode):
             with noting_reads() as reads:
                 outputs = self._outputs_of(self._forward, x_spec)
             self._borrow(reads)
             if predict:
-                return
-            objectives = self._need_compile("fit")
-            if not objectives.resolved:
-                names = getattr(self, "output_names", None) or ["output_1"]
-                objectives.resolve(names, y_spec, outputs)
-                _warn_of_lonely_softmax(self, outputs)
-            self._check_targets(batches, outputs, self._epochs_made if train else 0)
+                batches.inspect(Inspection(self._lookups_of(mode)).errors)
+                return False
+            warned = self._inspect(mode, batches, y_spec, outputs, whole)
         if train and spelling.chosen():
             spelling.provider().compiling().warn_of_discrepancy(self)
         if train and (not self._overrides("train_step") or takes_state(self.train_step)):
@@ -675,6 +739,32 @@ class Trainer(Running):
         if self._owns(mode):
             data = tuple(part for part in batches.spec if part is not None)
             self._rehearse(self.step_method(mode), data if len(data) > 1 else data[0], batches.batch_size)
+        return warned
+
+    def _prepare_again(self, batches: Any, validation: Any) -> Objectives:
+        """Go on with what a callback compiled between two epochs."""
+        if self.optimizer is None and not self._overrides("train_step"):
+            raise _no_optimizer("fit")
+        self._prepare(batches, train=True)
+        if validation is not None:
+            self._prepare(validation)
+        return self._need_compile("fit")
+
+    def _inspect(self, mode: str, batches: Any, y_spec: Any, outputs: Any, whole: bool) -> bool:
+        """Match losses with outputs, and judge the data by both; whether it was warned of NaN in the data."""
+        objectives = self._need_compile("fit")
+        first = not objectives.resolved
+        if first:
+            names = getattr(self, "output_names", None) or ["output_1"]
+            objectives.resolve(names, y_spec, outputs)
+            _warn_of_lonely_softmax(self, outputs)
+            warn_of_outputs(objectives, self.final_activations())
+        inspection = Inspection(self._lookups_of(mode), objectives, outputs)
+        batches.inspect(inspection.errors)
+        # Warnings are for the run as a whole: of single batches, the first one after compile is looked at.
+        if mode != "train" or (whole and not first) or self._owns("train"):
+            return False
+        return inspection.warnings(batches.sample(), carries_nan=self.carries_nan)
 
     def _steps_alone(self, mode: str) -> bool:
         """Whether nothing asks for the outputs of the model itself: its step is a subclass's own, and it has no ``call``.
@@ -725,26 +815,6 @@ class Trainer(Running):
                 # A step may list the weights of layers before it calls them for the first time, and so builds them.
                 if structure_version() == before:
                     raise
-
-    def _check_targets(self, batches: Any, outputs: Any, epoch: int) -> None:
-        """Refuse labels outside the classes; ``epoch`` is the one that will run, since asking for it counts."""
-        from keraunos import losses
-
-        objectives = self._need_compile("fit")
-        sparse = {
-            name: loss
-            for name, loss in objectives.losses.items()
-            if isinstance(loss, losses.SparseCategoricalCrossentropy) or "sparse" in str(getattr(loss, "name", ""))
-        }
-        if not sparse or not batches.resident:
-            return
-        specs = dict(zip(objectives.names, tree.leaves(outputs), strict=False))
-        _, y, _ = next(iter(batches.blocks(epoch))).data
-        targets = y if isinstance(y, dict) else dict(zip(objectives.names, tree.leaves(y), strict=False))
-        for name, loss in sparse.items():
-            classes = specs[name].shape[-1]
-            if targets.get(name) is not None and classes:
-                data_sources.check_labels(np.asarray(targets[name]), classes, loss.name, name)
 
     # --- state ---------------------------------------------------------------------------
 
@@ -837,10 +907,35 @@ def _verbosity(verbose: Any) -> int:
     return 1 if verbose == "auto" else int(verbose)
 
 
+def _no_optimizer(method: str) -> NotCompiledError:
+    return NotCompiledError(
+        f"{method}: the model was compiled with optimizer=None, so nothing can train it. Give an optimizer, for example "
+        'model.compile(optimizer="adam", loss="mse").'
+    )
+
+
+def _check_frequency(frequency: Any) -> None:
+    epochs = [frequency] if np.ndim(frequency) == 0 and not isinstance(frequency, (set, frozenset)) else list(frequency)
+    if not all(isinstance(epoch, (int, np.integer)) and epoch >= 1 for epoch in epochs):
+        raise ArgumentError(
+            f"fit: validation_freq is {frequency!r}; expected a whole number, 1 or more, or a list of epochs, counted from 1."
+        )
+
+
 def _validates(epoch: int, frequency: Any) -> bool:
     if isinstance(frequency, (int, np.integer)):
         return (epoch + 1) % int(frequency) == 0
     return epoch + 1 in frequency
+
+
+def _warn_of_nan(epoch: int, callbacks: CallbackList) -> None:
+    """Say where the loss became NaN, unless somebody is there who stops then."""
+    if not any(isinstance(callback, TerminateOnNaN) for callback in callbacks.callbacks):
+        warn(
+            f"{spelling.epoch_name(epoch)}: the loss is NaN, and so are the weights from now on. Try a smaller learning rate "
+            "or clipnorm=1.0 in the optimizer; look for NaN in the data, and for logarithms, roots and divisions of 0 in "
+            "losses and layers of your own. The callback TerminateOnNaN() stops there."
+        )
 
 
 def _warn_of_lonely_softmax(model: Any, outputs: Any) -> None:

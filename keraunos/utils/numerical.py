@@ -26,13 +26,13 @@ def to_categorical(x: Any, num_classes: int | None = None, *, dtype: Any = "floa
         flat: Whether all axes of ``x`` become one, as in Keras 1.2.2.
 
     Raises:
-        ArgumentError: A class is negative, or not below ``num_classes``.
+        ArgumentError: A class is negative, not below ``num_classes``, a fraction, or a text.
 
     >>> to_categorical([0, 2])
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
-    labels = np.asarray(x).astype("int64")
+    labels = _whole_labels(np.asarray(x))
     if labels.size == 0 and not num_classes:
         raise ArgumentError("to_categorical: x is empty, so the number of classes is unknown. Give num_classes.")
     if flat:
@@ -49,6 +49,22 @@ def to_categorical(x: Any, num_classes: int | None = None, *, dtype: Any = "floa
     result = np.zeros((labels.size, width), dtype)
     result[np.arange(labels.size), labels.ravel()] = 1
     return result.reshape(*labels.shape, width)
+
+
+def _whole_labels(given: np.ndarray) -> np.ndarray:
+    try:
+        numbers = given.astype("float64") if given.dtype.kind in "OUS" else given
+        with np.errstate(invalid="ignore"):
+            labels = numbers.astype("int64")
+        odd = given[labels != numbers]
+    except (TypeError, ValueError):
+        odd = given.ravel()
+    if odd.size:
+        raise ArgumentError(
+            f"to_categorical: x holds {odd.flat[0]!s:.40}, which is no whole number. Number the classes first: "
+            "names, x = np.unique(x, return_inverse=True)."
+        )
+    return labels
 
 
 @spelled

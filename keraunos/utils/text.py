@@ -44,6 +44,15 @@ def snake_case(name: str, small: str = "a-z") -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def batch_text(shape: Any) -> str:
+    """The shape of a batch of rows, however many these are.
+
+    >>> batch_text((32, 7))
+    '(None, 7)'
+    """
+    return shape_text((None, *tuple(shape)[1:]))
+
+
 def shape_text(shape: Any) -> str:
     """A shape as Python writes it, without NumPy's wrappers.
 

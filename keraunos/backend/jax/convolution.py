@@ -20,6 +20,7 @@ from jax import lax
 
 from keraunos.backend.jax.windows import Pads, channels_last, padded, padding_of, per_axis, shifted
 from keraunos.utils.errors import ShapeError
+from keraunos.utils.text import batch_text
 
 Axes = tuple[int, ...]
 
@@ -49,7 +50,7 @@ def conv(
     channels, group_channels = inputs.shape[-1], kernel.shape[-2]
     if channels % group_channels or kernel.shape[-1] % (channels // group_channels):
         raise ShapeError(
-            f"conv: inputs of shape {inputs.shape} have {channels} channels, which a kernel of shape "
+            f"conv: inputs of shape {batch_text(inputs.shape)} have {channels} channels, which a kernel of shape "
             f"{kernel.shape} cannot divide into groups."
         )
     window = tuple((size - 1) * step + 1 for size, step in zip(kernel.shape[:rank], dilation, strict=True))

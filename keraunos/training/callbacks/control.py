@@ -59,6 +59,7 @@ class EarlyStopping(MonitorCallback):
         late: bool = False,
     ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta)
+        _check_counts("EarlyStopping", patience=patience, start_from_epoch=start_from_epoch)
         self.baseline_first, self.late = baseline_first, late
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
@@ -159,6 +160,7 @@ class ReduceLROnPlateau(MonitorCallback):
         late: bool = False,
     ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta)
+        _check_counts("ReduceLROnPlateau", patience=patience, cooldown=cooldown, min_lr=min_lr, factor=factor)
         if factor >= 1.0:
             raise ArgumentError(
                 f"ReduceLROnPlateau: factor is {factor}; a learning rate is reduced by a factor below 1."
@@ -234,6 +236,10 @@ class LearningRateScheduler(Callback):
         rate = self.schedule(*arguments[: self._arity()])
         if np.ndim(rate) != 0 or not _is_real(rate):
             raise ArgumentError(f"The output of the `schedule` function should be a float. Got: {rate}")
+        if not rate >= 0:
+            raise ArgumentError(
+                f"LearningRateScheduler: schedule gave {rate} for {spelling.epoch_name(epoch)}; a learning rate is 0 or more."
+            )
         _set_rate(optimizer, rate if isinstance(rate, float) else float(rate))
         if self.verbose > 0:
             write(f"\n{spelling.epoch_name(epoch)}: LearningRateScheduler setting learning rate to {rate}.\n")
@@ -281,6 +287,12 @@ class TerminateOnNaN(Callback):
             raise UsageError(f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}. Terminating training.")
         write(f"Batch {batch}: Invalid loss, terminating training\n")
         self.model.stop_training = True
+
+
+def _check_counts(owner: str, **given: Any) -> None:
+    for name, value in given.items():
+        if not _is_real(value) or not value >= 0:
+            raise ArgumentError(f"{owner}: {name} is {value!r}; expected a number, 0 or more.")
 
 
 def _is_real(value: Any) -> bool:

@@ -210,6 +210,10 @@ class BackupAndRestore(_EveryFewBatches):
         self._latest, self._previous = self.backup_dir / "latest.npz", self.backup_dir / "previous.npz"
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.backup_dir.exists() and not self.backup_dir.is_dir():
+            raise ArgumentError(
+                f"BackupAndRestore: backup_dir is {str(self.backup_dir)!r}, which is a file; give the path of a folder."
+            )
         found = [path for path in (self._latest, self._previous) if path.exists()]
         for path in found:
             try:

@@ -12,7 +12,6 @@ from typing import Any
 from keraunos.training.data.arrays import FileBatches, ResidentBatches, load_small
 from keraunos.training.data.batches import Batches, Block, Seed
 from keraunos.training.data.checks import (
-    check_finite,
     check_labels,
     check_pair,
     check_rows,
@@ -105,8 +104,6 @@ def make_batches(
         return FileBatches((x, y, sample_weight), *options, weighting=weighting)
     if weighting is not None:
         sample_weight = weighting(y, sample_weight)
-    if purpose == "fit":
-        check_finite(x, y)
     return ResidentBatches((x, y, sample_weight), *options)
 
 

@@ -14,7 +14,16 @@ import numpy as np
 
 from keraunos.backend.spec import TensorSpec
 from keraunos.training.data.ahead import END, ReadAhead
-from keraunos.training.data.batches import Batches, Block, Seed, generator, portion, shuffled_starts, warn_if_short
+from keraunos.training.data.batches import (
+    Batches,
+    Block,
+    Inspector,
+    Seed,
+    generator,
+    portion,
+    shuffled_starts,
+    warn_if_short,
+)
 from keraunos.training.data.convert import Rows
 from keraunos.training.data.weights import Weighting
 from keraunos.utils import tree
@@ -49,6 +58,12 @@ class ResidentBatches(Batches):
         self._origin: int | None = None  # the epoch that was asked for first: with steps, the data begin there
         self.steps = min(steps or self._all_steps, self._all_steps)
         self.rows = min(rows, self.steps * self.batch_size)
+
+    def inspect(self, inspector: Inspector) -> None:
+        inspector(self._data, "")
+
+    def sample(self) -> tuple[Any, Any, Any]:
+        return self._data
 
     def blocks(self, epoch: int) -> Iterator[Block]:
         number, first, last = self._portion(epoch)
@@ -107,6 +122,12 @@ class FileBatches(ResidentBatches):
         self._block_rows = min(batches, self.steps or batches) * self.batch_size
         self._ahead: ReadAhead | None = None
 
+    def inspect(self, inspector: Inspector) -> None:
+        self._inspector = inspector
+
+    def sample(self) -> tuple[Any, Any, Any]:
+        return tree.map(lambda leaf: gather(leaf, [(0, self.batch_size)], self.batch_size), self._data)  # type: ignore[no-any-return]
+
     def blocks(self, epoch: int) -> Iterator[Block]:
         number, first, last = self._portion(epoch)
         self.close()
@@ -130,8 +151,19 @@ class FileBatches(ResidentBatches):
             if self._weighting is not None:
                 sample_weight = self._weighting(y, sample_weight)
             rows = sum(high - low for low, high in ranges)
+            if self._inspector is not None:
+                self._inspect_ranges((x, y, sample_weight), ranges, self._inspector)
             order = within.permutation(rows).astype("int32") if self._shuffle is True else None
             yield Block((x, y, sample_weight), order, rows, self.batch_size)
+
+    @staticmethod
+    def _inspect_ranges(data: Any, ranges: list[Range], inspector: Inspector) -> None:
+        at = 0
+        for low, high in ranges:
+            stop = at + high - low
+            part = tree.map(lambda leaf: None if leaf is None else leaf[at:stop], data)  # noqa: B023
+            inspector(part, f"of the rows from {low:,} on, ")
+            at = stop
 
     def _ranges(self, number: int) -> Iterator[Range]:
         """All rows as consecutive ranges, in the order of reading."""

@@ -12,6 +12,8 @@ from keraunos.utils.text import plural
 
 # A number, or a function that says it when an order is drawn: a restored run takes over the seed of the old one.
 Seed = int | Callable[[], int]
+# Function ``((x, y, sample_weight), where)`` that raises an error for wrong data.
+Inspector = Callable[[tuple[Any, Any, Any], str], None]
 
 
 @dataclass
@@ -52,6 +54,19 @@ class Batches(ABC):
     rows: int | None
     steps: int | None
     resident: bool = False
+    _inspector: Inspector | None = None
+
+    def inspect(self, inspector: Inspector) -> None:
+        """Let a function look at all data, at once or, where they come batch by batch, before each of them is used.
+
+        Args:
+            inspector: Function ``(data, where)`` that raises an error for wrong data; ``where`` begins its message.
+        """
+        self._inspector = inspector
+
+    @abstractmethod
+    def sample(self) -> tuple[Any, Any, Any]:
+        """Trees ``(x, y, sample_weight)`` of all rows where these are at hand, else of the first batch."""
 
     def orders(self, epoch: int, count: int) -> np.ndarray | None:
         """Orders of the rows in up to ``count`` epochs from ``epoch`` on; ``None`` where only ``blocks`` says them."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from keraunos.training.data.convert import Rows, holds_arrays, is_array
 from keraunos.utils import tree
-from keraunos.utils.errors import DataError, warn
+from keraunos.utils.errors import DataError
 from keraunos.utils.text import plural
 
 
@@ -81,20 +81,32 @@ def check_pair(x: Any, y: Any, inputs: Sequence[str], purpose: str) -> None:
         )
 
 
-def check_finite(x: Any, y: Any) -> None:
-    """Warn once of NaN and infinite values, with the rows and columns where they are."""
+def not_finite(data: Any, label: str) -> list[str]:
+    """NaN and infinite values in a tree of arrays, with the rows and columns where they are, in words.
+
+    >>> not_finite(np.array([[1.0, np.nan]]), "x")
+    ['x has 1 row with NaN (column 1)']
+    """
     found = []
-    for part, label in ((x, "x"), (y, "y")):
-        for path, array in tree.paths(part):
-            name = label + "".join(f"[{key!r}]" for key in path)
-            if isinstance(array, np.ndarray) and array.dtype.kind == "f":
-                with np.errstate(over="ignore", invalid="ignore"):
-                    if not np.isfinite(array.sum()):  # one cheap pass; the exact search only where it pays
-                        found += _not_finite(array, name)
-    if found:
-        warn(
-            f"{'; '.join(found)}. The loss becomes NaN with them. "
-            "Drop or fill these values, for example with np.nan_to_num(x)."
+    for path, array in tree.paths(data):
+        name = label + "".join(f"[{key!r}]" for key in path)
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f":
+            with np.errstate(over="ignore", invalid="ignore"):
+                if not np.isfinite(array.sum()):  # one cheap pass; the exact search only where it pays
+                    found += _not_finite(array, name)
+    return found
+
+
+def check_weights(sample_weight: Any, where: str = "") -> None:
+    """Refuse sample weights that are NaN or infinite; ``where`` begins the message."""
+    for path, weight in tree.paths(sample_weight):
+        if weight is None or isinstance(weight, Rows) or np.isfinite(weight).all():
+            continue
+        name = "sample_weight" + "".join(f"[{key!r}]" for key in path)
+        row = int(np.argwhere(~np.isfinite(weight))[0][0])
+        raise DataError(
+            f"{where}{name}: row {row} holds {weight[row] if weight.ndim == 1 else 'NaN or an infinite value'}, and the "
+            "loss would be NaN. Give finite numbers: 0 leaves a row out."
         )
 
 
@@ -104,6 +116,9 @@ def check_labels(
     loss_name: str = "sparse_categorical_crossentropy",
     output_name: str = "",
     ignore_class: int | None = None,
+    *,
+    weight: Any = None,
+    where: str = "",
 ) -> None:
     """Raise if ``y`` holds anything but whole numbers from 0 to ``classes - 1``.
 
@@ -115,12 +130,16 @@ def check_labels(
         loss_name: Loss that needs the labels, for the message.
         output_name: Output that they belong to, for the message.
         ignore_class: One more value that is allowed.
+        weight: Weights of the rows, or of the labels: those of 0 may be anything.
+        where: What the message begins with, such as ``"batch 3: "``.
 
     >>> check_labels(np.array([0, 1, 2]), 3)
     """
     if y is None or isinstance(y, Rows):
         return
     values = np.asarray(y)
+    if weight is not None and not isinstance(weight, Rows) and weight.shape == values.shape[: weight.ndim]:
+        values = values[weight != 0]
     if values.dtype.kind == "f":
         values = values[~((values >= 0) & (values < classes) & (values == np.floor(values)))]
     elif values.size and values.min() >= 0 and values.max() < classes:
@@ -135,12 +154,16 @@ def check_labels(
     owner = f"output {output_name!r}: " if output_name else ""
     if wrong.tolist() == [classes] and 0 not in np.asarray(y):
         advice = "The classes seem to be counted from 1: subtract 1 from y"
-    elif (wrong != np.floor(wrong)).any():
+    elif (np.isfinite(wrong) & (wrong != np.floor(wrong))).any():
         advice = "Labels must be whole numbers"
+    elif wrong.max() < 0:
+        advice = "Number the classes from 0. Labels that shall not count need a loss with ignore_class, or a sample weight of 0"
+    elif not np.isfinite(wrong).all():
+        advice = "Drop the rows without a label"
     else:
-        advice = f"Number the classes from 0, or give the output {int(max(wrong.max(), 0)) + 1} units"
+        advice = f"Number the classes from 0, or give the output {int(wrong.max()) + 1} units"
     raise DataError(
-        f"{owner}y holds the {'label' if len(wrong) == 1 else 'labels'} {shown}, but {loss_name} over "
+        f"{where}{owner}y holds the {'label' if len(wrong) == 1 else 'labels'} {shown}, but {loss_name} over "
         f"{classes:,} {'class' if classes == 1 else 'classes'} "
         f"expects whole numbers from 0 to {classes - 1}. {advice}."
     )

@@ -195,6 +195,12 @@ def _from_numbers(data: Any, name: str) -> np.ndarray:
 def _from_array(data: Any, name: str) -> Any:
     if isinstance(data, Rows):
         return data
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise DataError(
+            f"{name} is a masked array with {plural(int(np.ma.count_masked(data)), 'masked value')}, and a model sees the "
+            f"values behind the mask. Fill them, for example with {name}.filled(0), or leave their rows out; weigh rows "
+            "that shall not count with sample_weight=0."
+        )
     if isinstance(data, np.memmap) and data.ndim:
         return Rows(lambda start, stop: data[start:stop], data.shape, data.dtype, name)
     if isinstance(data, np.ndarray):

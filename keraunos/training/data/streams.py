@@ -98,11 +98,12 @@ class StreamBatches(Batches):
         self._drawn, self._form = 0, ""
         self._iterator: Iterator[Any] | None = None
         raw = self._peek()
-        first = self._standard(raw)
+        first: tuple[Any, Any, Any] = self._standard(raw)
         if class_weight is not None:
             self._weighting = class_weighting(class_weight, first[1], outputs, whole=False)
             first = self._standard(raw)
         self._form = _form(first)
+        self._first = first
         self._drawn = 0
         self.spec = tree.map(spec_of, first)
         self.batch_size = rows_of(first)
@@ -142,6 +143,9 @@ class StreamBatches(Batches):
         warn_if_short(seen, self._limit or (None if seen else self.steps or 1))
         self._source.end()
 
+    def sample(self) -> tuple[Any, Any, Any]:
+        return self._first
+
     def close(self) -> None:
         self._stop()
         if self._source.rewinds:
@@ -180,6 +184,8 @@ class StreamBatches(Batches):
         if self._weighting is not None:
             sample_weight = self._weighting(y, sample_weight)
         batch = (x, y, sample_weight)
+        if self._inspector is not None:
+            self._inspector(batch, where)
         if self._form not in ("", _form(batch)):
             raise DataError(f"{where}it has {_form(batch)}; the first one had {self._form}. Yield all in one form.")
         return batch
