@@ -309,8 +309,8 @@ def layers_by_depth(self: Any) -> dict[int, list[Any]]:
 def reset_states(self: Any) -> None:
     """Set the kept states of all stateful layers to zero."""
     for layer in self._flatten_layers():
-        if layer is not self and getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
-            layer.reset_state()
+        if layer is not self and getattr(layer, "stateful", False) and hasattr(layer, "reset_states"):
+            layer.reset_states()
 
 
 def get_source_inputs(tensor: Any, layer: Any = None, node_index: int | None = None) -> list[SymbolicTensor]:

@@ -496,7 +496,6 @@ ALIASES = (
     Alias("layers", "Deconv2D", "Conv2DTranspose"),
     Alias("layers", "Deconv3D", "Conv3DTranspose"),
     Alias("layers", "ConvRecurrent2D", "ConvRNN2D"),
-    Alias("layers", "Recurrent", "RNN"),
     Alias("regularizers", "WeightRegularizer", "L1L2"),
     Alias("regularizers", "ActivityRegularizer", "L1L2"),
     Alias("regularizers", "L1L2Regularizer", "L1L2"),
@@ -584,6 +583,14 @@ METHODS = (
     *(Method(owner, "W", "kernel", 1) for owner in _WITH_KERNEL.split()),
     *(Method(owner, "b", "bias", 1) for owner in _WITH_KERNEL.split()),
     Method("Embedding", "W", "embeddings", 1),
+    *(Method("CellLayer", name, f"stepping:{name}") for name in "step get_constants preprocess_input".split()),
+    Method("CellLayer", "get_initial_states", "get_initial_state", 1),
+    *(
+        Method("CellLayer", f"{name}{gate}", f"stepping:{name}{gate}()", 1 + (len(name) > 1))
+        for name in "W U b kernel recurrent_kernel bias".split()
+        for gate in ("", *(f"_{letter}" for letter in "ifcozrh"))
+    ),
+    Method("CellLayer", "input_dim", "stepping:input_dim()"),
     Method("Bidirectional", "layer", "forward_layer"),
     Method("PReLU", "alphas", "alpha", 1),
     Method("BatchNormalization", "running_mean", "moving_mean", 1),

@@ -29,6 +29,7 @@ __all__ = [
     "epoch_name",
     "files",
     "first_input_name",
+    "first_states",
     "hand_validation_data",
     "key",
     "log_order",
@@ -36,6 +37,7 @@ __all__ = [
     "member",
     "metric_name",
     "older_arguments",
+    "own_steps",
     "run_params",
     "shown_class",
     "summary_printer",
@@ -371,6 +373,10 @@ def _layer(name: str) -> Any:
 
     if name in layers.OWN:
         return layers.OWN[name]
+    if name == "Recurrent":
+        from keraunos.eras.stepping import Recurrent
+
+        return Recurrent
     for row in table.ALIASES:
         if (row.module, row.old) == ("layers", name) and name not in TABLES["layers"].members:
             return TABLES["layers"].lookup(row.new)
@@ -502,6 +508,20 @@ def losses_of_calls(layer: Any) -> list[Any]:
     from keraunos.eras import added
 
     return added.losses_of_calls(layer)
+
+
+def own_steps(layer: Any) -> Callable[..., Any] | None:
+    """What runs a recurrent layer whose class says its steps itself, as classes of eras 1 and 2 did."""
+    from keraunos.eras import stepping
+
+    return functools.partial(stepping.run, layer) if stepping.says_steps(layer) else None
+
+
+def first_states(layer: Any, sequences: Any) -> list[Any] | None:
+    """The first states of a recurrent layer whose class says them of its sequences, as in eras 1 and 2."""
+    from keraunos.eras import stepping
+
+    return stepping.first_states(layer, sequences)
 
 
 def display_class() -> Any:

@@ -170,10 +170,17 @@ class ConvLSTMCell(GatedCell):
             f"{self.rank}D, or give the states."
         )
 
-    def over_time(self, inputs: Any, training: Any) -> tuple[Any, Step]:
-        """The convolutions of the inputs of all steps at once, and a step that takes one of them."""
+    def projected(self, inputs: Any, training: Any) -> tuple[Any, Any]:
+        """The convolutions of the inputs of all steps at once, and the dropout masks of the state."""
         lead, sizes = K.shape(inputs)[: -self.rank - 1], K.shape(inputs)[-self.rank - 1 :]
-        mask = self._masks(self.dropout, training, (lead[-1], *sizes))
+        projected = self.project(inputs, self._masks(self.dropout, training, (lead[-1], *sizes)))
+        state_sizes = list(K.shape(projected)[len(lead) :])
+        state_sizes[self.channel_axis] = self.filters
+        return projected, self._masks(self.recurrent_dropout, training, (lead[-1], *state_sizes))
+
+    def project(self, inputs: Any, mask: Any) -> Any:
+        """The convolutions of the inputs of all steps, with a dropout mask for each gate, if any."""
+        lead, sizes = K.shape(inputs)[: -self.rank - 1], K.shape(inputs)[-self.rank - 1 :]
         parts = []
         for gate in range(1 if mask is None else self.gates):
             x = inputs if mask is None else inputs * mask[gate]
@@ -184,9 +191,10 @@ class ConvLSTMCell(GatedCell):
         if self.bias is not None:
             wide = (-1,) if self.channel_axis == -1 else (-1, *(1,) * self.rank)
             projected = projected + K.reshape(self.bias, wide)
-        state_sizes = list(K.shape(projected)[len(lead) :])
-        state_sizes[self.channel_axis] = self.filters
-        state_mask = self._masks(self.recurrent_dropout, training, (lead[-1], *state_sizes))
+        return projected
+
+    def stepping(self, state_mask: Any) -> Step:
+        """A step that takes the convolutions of its inputs."""
         recurrent_kernel = self.recurrent_kernel.value
 
         def of_state(h: Any) -> Any:
@@ -201,7 +209,7 @@ class ConvLSTMCell(GatedCell):
             new = self.combine(sums, [], states)
             return new, new[0]
 
-        return projected, step
+        return step
 
     def _masks(self, rate: float, training: Any, shape: tuple[int, ...]) -> Any:
         return self._mask(rate, (self.gates, *shape)) if training else None

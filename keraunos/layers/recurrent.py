@@ -16,7 +16,7 @@ from keraunos.layers.arguments import Activation, Constraint, Initializer, Regul
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ShapeError
-from keraunos.utils.spelling import chosen
+from keraunos.utils.spelling import chosen, provider
 from keraunos.utils.text import plural, shape_text, snake_case
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"]
@@ -194,7 +194,16 @@ class RNN(Layer):
 
     def initial_states(self, shape: Any) -> list[Any]:
         """The states before the first step of sequences of a shape."""
-        return self.get_initial_state(shape[0])
+        return RNN.get_initial_state(self, shape[0])
+
+    def _first_states(self, sequences: Any) -> list[Any]:
+        """The states before the first step, of a subclass the ones that it says."""
+        own = provider().first_states(self, sequences) if chosen() else None
+        if own is not None:
+            return own
+        if type(self).get_initial_state is RNN.get_initial_state:
+            return self.initial_states(K.shape(sequences))
+        return tree.map(K.array, _listed(self.get_initial_state(K.shape(sequences)[0])))  # type: ignore[no-any-return]
 
     def reset_state(self, states: Any = None) -> None:
         """Set the kept states of a stateful layer to zero, or to given arrays."""
@@ -205,7 +214,9 @@ class RNN(Layer):
         for state, value in zip(kept, given, strict=True):
             state.assign(np.asarray(value))
 
-    reset_states = reset_state
+    def reset_states(self, states: Any = None) -> None:
+        """``reset_state``, as earlier releases called it."""
+        self.reset_state(states)
 
     def call(
         self,
@@ -222,25 +233,29 @@ class RNN(Layer):
             if self.num_constants and constants is None:
                 given, constants = given[: -self.num_constants], given[-self.num_constants :]
             initial_state = given or initial_state
-        states = self._states_before(initial_state, K.shape(sequences))
+        states = self._states_before(initial_state, sequences)
         if mask is not None:
-            mask = _time_first(self._usable_mask(tree.leaves(mask)[0], K.shape(sequences)))
-        last, outputs, states = _run(
-            self.cell,
-            _time_first(sequences),
-            states,
-            mask,
-            training,
-            every=self.return_sequences,
-            zeros=self.zero_output_for_mask,
-            how={"reverse": self.go_backwards, "unroll": self.unroll},
-            constants=constants,
-        )
+            mask = self._usable_mask(tree.leaves(mask)[0], K.shape(sequences))
+        own = provider().own_steps(self) if chosen() else None
+        if own is not None:
+            last, states = own(sequences, states, mask, training)
+        else:
+            last, outputs, states = _run(
+                self.cell,
+                _time_first(sequences),
+                states,
+                None if mask is None else _time_first(mask),
+                training,
+                every=self.return_sequences,
+                zeros=self.zero_output_for_mask,
+                how={"reverse": self.go_backwards, "unroll": self.unroll},
+                constants=constants,
+            )
+            if self.return_sequences:
+                last = _time_first(K.flip(outputs, 0) if self.go_backwards else outputs)
         if self._keeps():
             for kept, state in zip(tree.leaves(self._states), tree.leaves(states), strict=True):
                 kept.assign(state)
-        if self.return_sequences:
-            last = _time_first(K.flip(outputs, 0) if self.go_backwards else outputs)
         # A cell may have a policy of its own; what comes out is of the layer's type.
         last, *states = tree.map(lambda x: K.cast(x, self.compute_dtype), [last, *states])
         states = tree.leaves(states) if chosen() else states  # before Keras 3 those of several cells came in a row
@@ -250,8 +265,9 @@ class RNN(Layer):
         """Whether states are read and written; not where only shapes are inferred."""
         return self._states is not None and not sizes_are_guesses()
 
-    def _states_before(self, given: Any, shape: Any) -> list[Any]:
-        start, batch_size = self.initial_states(shape), shape[0]
+    def _states_before(self, given: Any, sequences: Any) -> list[Any]:
+        shape = K.shape(sequences)
+        start, batch_size = self._first_states(sequences), shape[0]
         kept = tree.leaves(self._states)[0].shape[0] if self._keeps() else batch_size
         if kept != batch_size:
             raise ShapeError(
@@ -442,7 +458,7 @@ class GatedCell(Layer):
     """What the built-in cells share: weights of all gates side by side, and dropout that is the same at every step.
 
     What does not depend on the state is ``projected`` for all steps at once. A cell defines ``combine``; one whose
-    step is more than that and a product of the state defines ``over_time``.
+    step is more than that and a product of the state defines ``stepping``.
     """
 
     batch_coupled = False
@@ -496,7 +512,7 @@ class GatedCell(Layer):
         """New states from the sums of projected inputs and products of the state, by gate, and from what was aside."""
         raise ArgumentError(
             f"{self.name}: the class {type(self).__name__} defines no combine(sums, sides, states) and no "
-            "over_time(inputs, training)."
+            "stepping(state_masks)."
         )
 
     def aside(self, projected: Any) -> tuple[Any, Any]:
@@ -514,14 +530,20 @@ class GatedCell(Layer):
     def projected(self: Any, inputs: Any, training: Any) -> tuple[Any, Any]:
         """Inputs of all steps through the kernel, and the dropout masks of the state."""
         masks, state_masks = self.noise(inputs, training)
-        projected = _through(inputs, self.kernel, masks)
-        if self.bias is not None:
-            projected = projected + self.input_bias()
-        return projected, state_masks
+        return self.project(inputs, masks), state_masks
 
-    def over_time(self: Any, inputs: Any, training: Any) -> tuple[Any, Step]:
+    def project(self: Any, inputs: Any, masks: Any) -> Any:
+        """Inputs through the kernel, and their dropout masks, if any."""
+        projected = _through(inputs, self.kernel, masks)
+        return projected if self.bias is None else projected + self.input_bias()
+
+    def over_time(self, inputs: Any, training: Any) -> tuple[Any, Step]:
         """Inputs of all steps through the kernel, and a step that takes one of them."""
         projected, state_masks = self.projected(inputs, training)
+        return projected, self.stepping(state_masks)
+
+    def stepping(self: Any, state_masks: Any) -> Step:
+        """A step that takes inputs that are projected; ``state_masks`` are dropout masks of the state, if any."""
         kernel, bias = self.recurrent_kernel.value, self.recurrent_bias()
 
         def step(states: list[Any], x: Any) -> tuple[list[Any], Any]:
@@ -532,7 +554,7 @@ class GatedCell(Layer):
             new = self.combine(sums, extras, states)
             return new, new[0]
 
-        return projected, step
+        return step
 
     def noise(self: Any, inputs: Any, training: Any) -> tuple[Any, Any]:
         """Dropout masks of inputs and state, one for each gate; ``None`` where nothing is dropped."""
@@ -762,10 +784,9 @@ class GRUCell(GatedCell):
         z, r = self.recurrent_activation(sums[0]), self.recurrent_activation(sums[1])
         return [z * states[0] + (1 - z) * self.activation(sides[0] + r * sums[2])]
 
-    def over_time(self, inputs: Any, training: Any) -> tuple[Any, Step]:
+    def stepping(self, state_masks: Any) -> Step:
         if self.reset_after:
-            return super().over_time(inputs, training)
-        projected, state_masks = self.projected(inputs, training)
+            return super().stepping(state_masks)
         gate_kernel, kernel = K.split(self.recurrent_kernel.value, [2 * self.units], axis=1)
         gate_masks, mask = (None, None) if state_masks is None else (state_masks[:2], state_masks[2:])
 
@@ -777,7 +798,7 @@ class GRUCell(GatedCell):
             h = z * h + (1 - z) * self.activation(x_candidate + _through(r * h, kernel, mask))
             return [h], h
 
-        return projected, step
+        return step
 
 
 @LAYERS.register()

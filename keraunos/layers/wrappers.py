@@ -153,7 +153,9 @@ class Bidirectional(Layer):
         self.forward_layer.reset_state()
         self.backward_layer.reset_state()
 
-    reset_states = reset_state
+    def reset_states(self) -> None:
+        """``reset_state``, as earlier releases called it."""
+        self.reset_state()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs.get("constants") is not None:

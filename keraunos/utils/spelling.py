@@ -102,6 +102,12 @@ class Provider(Protocol):
     def losses_of_calls(self, layer: Any) -> list[Any]:
         """What recorded calls of a layer add to the loss, as symbolic tensors."""
 
+    def own_steps(self, layer: Any) -> Callable[..., Any] | None:
+        """What runs a recurrent layer whose class says its steps itself: a function of sequences, states, mask, training."""
+
+    def first_states(self, layer: Any, sequences: Any) -> list[Any] | None:
+        """The first states of a recurrent layer whose class says them of its sequences."""
+
     def display_class(self) -> Any:
         """Class of the active era's progress display."""
 
