@@ -11,7 +11,7 @@ import numpy as np
 from keraunos import saving
 from keraunos.eras import written as release
 from keraunos.eras.configs import origin, todays_compile, todays_model
-from keraunos.eras.stored import Made, backend_of, earlier_arrays, todays_arrays, todays_state
+from keraunos.eras.stored import Made, backend_of, earlier_arrays, in_own_order, todays_arrays, todays_state
 from keraunos.eras.yaml_text import read_yaml
 from keraunos.saving.layouts import layer_weights
 from keraunos.saving.whole import Contents, Facts
@@ -24,6 +24,7 @@ __all__ = [
     "backend_of",
     "contents",
     "facts",
+    "in_own_order",
     "may_replace",
     "model_from_config",
     "model_from_yaml",

@@ -18,7 +18,7 @@ from keraunos.core.stateful import Stateful
 from keraunos.eras import updates
 from keraunos.eras.configs import Origin
 
-__all__ = ["Made", "Stored", "backend_of", "earlier_arrays", "todays_arrays", "todays_state"]
+__all__ = ["Made", "Stored", "backend_of", "earlier_arrays", "in_own_order", "todays_arrays", "todays_state"]
 
 
 class Stored(Protocol):
@@ -106,6 +106,57 @@ def todays_arrays(
             arrays = [_reshaped(arrays[0], tuple(own[0].shape)), *arrays[1:]]
         made += arrays
     return [*made, *rest]
+
+
+def in_own_order(
+    layer: Any, variables: Sequence[Any], named: Sequence[tuple[str, Any]], written: Origin
+) -> list[tuple[str, Any]]:
+    """The file's arrays for a layer in the order of its weights, where their names say which inner layer has them.
+
+    A model inside of another one stored the weights of its frozen layers behind the others, so that their order depends
+    on what was frozen when the file was written. Where a name says nothing, the order stays.
+    """
+    runs = _by_owner(layer, variables)
+    chains = {id(owner): names for owner, names in _owners(layer)}
+    queues: dict[int, list[tuple[str, Any]]] = {id(owner): [] for owner, _ in runs}
+    if len(queues) < 2:
+        return list(named)
+    for name, array in named:
+        owner = _owner_of(name, {key: chains.get(key, ()) for key in queues})
+        if owner is None:
+            return list(named)
+        queues[owner].append((name, array))
+    if not all(queues.values()):
+        return list(named)
+    ordered = []
+    for owner, own in runs:
+        queue = queues[id(owner)]
+        count = _arrays_of(owner, own, [array for _, array in queue], written)
+        ordered += queue[:count]
+        del queue[:count]
+    return [*ordered, *(pair for queue in queues.values() for pair in queue)]
+
+
+def _owner_of(name: str, chains: Mapping[int, Sequence[str]]) -> int | None:
+    """The one inner layer that the name of a weight tells of, by its own name or that of a layer around it."""
+    places = name.split("/")[:-1]
+    if not places:  # Keras 1 wrote "dense_1_W"
+        words = name.split("_")
+        begins = ("_".join(words[:count]) for count in range(len(words) - 1, 0, -1))
+        places = next(([begin] for begin in begins if any(begin in names for names in chains.values())), [])
+    left = list(chains)
+    for place in places:
+        left = [key for key in left if place in chains[key]] or left
+    told = any(place in names for place in places for names in chains.values())
+    return left[0] if told and len(left) == 1 else None
+
+
+def _owners(layer: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """A layer and those inside of it, each with the names of the layers around it and its own."""
+    yield layer, names
+    for _, part in layer.parts():
+        if isinstance(part, Stateful) and hasattr(part, "parts"):
+            yield from _owners(part, (*names, str(getattr(part, "name", ""))))
 
 
 def _by_owner(layer: Any, variables: Sequence[Any]) -> list[tuple[Any, list[Any]]]:

@@ -546,10 +546,22 @@ def metric_name(identifier: str, metric: Any) -> str:
 def direction(monitor: str) -> str:
     """Before Keras 3 an accuracy was known by its name, and anything else taken for an error.
 
-    >>> direction("val_acc"), direction("val_mine")
+    >>> direction("val_acc"), direction("val_my_error")
     ('up', 'down')
     """
-    return "up" if "acc" in monitor or monitor.removeprefix("val_").startswith("fmeasure") else "down"
+    name = monitor.removeprefix("val_")
+    if "acc" in monitor or name.startswith("fmeasure"):
+        return "up"
+    if not any(word in name.lower() for word in _ERRORS):
+        spelling.note(
+            f"mode='auto' takes {monitor!r} for an error, as Keras {spelling.era()} did, so the smallest is the best; where "
+            "more is better, pass mode='max'"
+        )
+    return "down"
+
+
+# What names of errors have in them.
+_ERRORS = "loss err mse mae rms mape msle entropy perplexity dist dev nll bce kl cost hinge".split()
 
 
 def epoch_name(epoch: int) -> str:

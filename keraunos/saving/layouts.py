@@ -278,20 +278,34 @@ def plan_by_layer(
     names = [weight for _, _, arrays in pairs for weight, _ in arrays]
     written = files.backend_of(written, names)
     for layer, variables, named in pairs:
-        arrays = [array for _, array in named]
+        arrays = [array for _, array in files.in_own_order(layer, variables, named, written)]
         if written.era != spelling.MODERN:
             arrays = files.todays_arrays(layer, variables, arrays, written, reshape)
         if len(variables) != len(arrays):
             expects = f"expects {plural(len(variables), 'weight')}"
             problems.append(f"the layer {layer.name!r} {expects}, but the saved file holds {len(arrays)} for it")
             continue
+        hint = _TRAINABLE if _are_permuted(layer, variables, arrays) else ""
         for variable, array in zip(variables, arrays, strict=True):
             if tuple(variable.shape) == tuple(array.shape):
                 plan.append((variable, array))
             else:
-                problems.append(_shape_problem(layer, variable, array))
+                problems.append(f"{_shape_problem(layer, variable, array)}{hint}")
     _settle(problems, name, skip_mismatch)
     return plan
+
+
+_TRAINABLE = (
+    "; the weights of a model's frozen layers are stored behind the others: set trainable of its layers as it was when the "
+    "file was written"
+)
+
+
+def _are_permuted(layer: Any, variables: list[Variable], arrays: list[Any]) -> bool:
+    """Whether a layer with layers inside gets arrays of the shapes of its weights, in another order."""
+    inner = any(isinstance(part, Stateful) and not isinstance(part, Variable) for _, part in layer.parts())
+    mine, given = [tuple(v.shape) for v in variables], [tuple(a.shape) for a in arrays]
+    return inner and mine != given and sorted(mine) == sorted(given)
 
 
 def stored_layers(

@@ -147,7 +147,7 @@ class Provider(Protocol):
     def files(self) -> Any:
         """Module that translates what earlier eras wrote into files, and writes as the active one did.
 
-        Its functions: ``origin``, ``todays_model``, ``todays_compile``, ``todays_arrays``, ``todays_state`` and
+        Its functions: ``origin``, ``todays_model``, ``todays_compile``, ``in_own_order``, ``todays_arrays``, ``todays_state``,
         ``backend_of`` to read; ``facts``, ``contents``, ``architecture``, ``optimizer_config`` and ``may_replace`` to
         write.
         """

@@ -9,6 +9,7 @@ from keraunos import callbacks, layers, models
 from keraunos.eras import backend as K
 from keraunos.eras.callbacks import BaseLogger
 from keraunos.eras.install import install_as_keras, uninstall_keras
+from keraunos.utils import spelling
 from keraunos.utils.errors import DataError
 from keraunos.utils.spelling import in_era
 
@@ -227,3 +228,15 @@ def test_files_for_tensorboard_are_closed_where_training_ends_in_an_error(tmp_pa
             np.ones((3, 2)), np.ones(3), callbacks=[board, callbacks.LambdaCallback(on_epoch_end=stumble)], verbose=0
         )
     assert board._writers == {}
+
+
+def test_auto_says_that_it_takes_a_value_it_does_not_know_for_an_error(caplog):
+    spelling.forget_notes()
+    for name, said in (("val_precision", True), ("val_rmse", False), ("val_acc", False)):
+        caplog.clear()
+        callback = callbacks.EarlyStopping(monitor=name, patience=3)
+        run(2, callback, [1.0, 2.0], name)
+        assert callback.best == (2.0 if name == "val_acc" else 1.0)
+        notes = [record.getMessage() for record in caplog.records if "takes" in record.getMessage()]
+        assert bool(notes) == said
+        assert all("pass mode='max'" in note for note in notes)
