@@ -1,14 +1,17 @@
 """Files: written whole or not at all, fetched once with a checksum, unpacked without trust."""
 
+import bz2
 import contextlib
 import hashlib
 import http.server
 import io
 import os
+import resource
 import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +22,7 @@ import pytest
 from keraunos.utils import archives, files
 from keraunos.utils.errors import ArgumentError, DownloadError
 from keraunos.utils.files import extract_archive, file_digest, find_cached, get_file
+from keraunos.utils.untrusted import file_limits
 from keraunos.utils.writing import atomic_write
 
 
@@ -409,3 +413,80 @@ def test_what_is_no_archive_is_told(tmp_path, source):
         extract_archive(source, tmp_path / "out")
     with pytest.raises(ArgumentError, match="archive_format is 'tarr'. Did you mean 'tar'?"):
         extract_archive(source, tmp_path / "out", "tarr")
+
+
+# --- what an archive may cost ---
+
+
+def packed(path: Path, content: bytes) -> Path:
+    path.write_bytes(bz2.compress(content, 9))
+    return path
+
+
+def zipped(path: Path, *members: tuple[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+def header(name: str, kind: bytes, size: int) -> bytes:
+    info = member(name, kind)
+    info.size = size
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def pax(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    return header("pax", kind, len(records)) + records + bytes(-len(records) % 512)
+
+
+SETTINGS = b"".join(b"%2d %05d=x\n" % (11, number) for number in range(5000))
+COSTLY = {
+    "a file of zeros": lambda p: tar_of(p, (member("zeros"), bytes(8_000_000))),
+    "a zip of zeros": lambda p: zipped(p, *((f"z{number}", bytes(1_000_000)) for number in range(8))),
+    "a header of a gigabyte": lambda p: packed(p, header("x", tarfile.XHDTYPE, 1 << 30) + bytes(8_000_000)),
+    "a name of a gigabyte": lambda p: packed(p, header("x", tarfile.GNUTYPE_LONGNAME, 1 << 30) + bytes(8_000_000)),
+    "settings for all": lambda p: packed(p, pax(SETTINGS, tarfile.XGLTYPE) * 50 + header("a", b"0", 0) * 20_000),
+    "settings for each": lambda p: packed(p, (pax(SETTINGS) + header("a", b"0", 0)) * 100),
+    "names one after the other": lambda p: packed(p, header("x", tarfile.GNUTYPE_LONGNAME, 100) * 50_000),
+    "thousands of files": lambda p: packed(p, b"".join(header(f"{number}", b"0", 0) for number in range(3000))),
+    "folders in folders": lambda p: zipped(p, ("a/" * 400 + "b", b"")),
+    "folders upon folders": lambda p: zipped(p, *((f"{number}/" + "a/" * 60 + "b", b"") for number in range(20))),
+}
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+def test_an_archive_that_would_cost_much_is_refused(tmp_path, kind):
+    path = COSTLY[kind](tmp_path / "a.archive")
+    assert path.stat().st_size < 2 << 20
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    with file_limits(expansion_floor=1 << 18), pytest.raises(DownloadError, match="a.archive: "):
+        extract_archive(path, tmp_path / "out")
+    assert time.process_time() - start < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    assert leftovers(tmp_path) == ["a.archive"]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a/" + "\N{GRINNING FACE}" * 64])
+def test_a_name_that_no_file_can_have_is_told(tmp_path, name):
+    archive = zipped(tmp_path / "a.zip", (name, b"1"))
+    with pytest.raises(DownloadError, match="no file can be called"):
+        extract_archive(archive, tmp_path / "out")
+
+
+def test_an_archive_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(DownloadError, match=r"there is no archive '.*none.zip'"):
+        extract_archive(tmp_path / "none.zip", tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", ["w:", "w:gz", "w:bz2", "w:xz"])
+def test_every_compression_is_undone(tmp_path, kind):
+    with tarfile.open(tmp_path / "a.tar", kind) as archive:
+        for number, form in enumerate((tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)):
+            archive.format = form
+            info = member(f"f{number}/" + "n" * 90 + "/é.txt")
+            info.size = 200_000
+            archive.addfile(info, io.BytesIO(bytes([number]) * 200_000))
+    extract_archive(tmp_path / "a.tar", tmp_path / "out")
+    for number in range(3):
+        assert (tmp_path / "out" / f"f{number}" / ("n" * 90) / "é.txt").read_bytes() == bytes([number]) * 200_000

@@ -4,21 +4,21 @@ import gzip
 import json
 import math
 import os
-import pickle
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from keraunos.datasets.pickles import Refused, most_bytes, unpickled
 from keraunos.utils.config import home, image_data_format
 from keraunos.utils.errors import DataError
 from keraunos.utils.files import extract_archive, find_cached, get_file
+from keraunos.utils.npz import bounded_zip, read_header, read_numbers
+from keraunos.utils.untrusted import advice, limits
 
 KERAS_FILES = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-LARGEST_MEMBER = 4 << 30
-_LARGEST_HEADER = 1 << 16
 _Content = TypeVar("_Content")
 
 # The shape (None for any size) and the kinds of numbers ("u" unsigned, "i" signed, "f" floating,
@@ -47,11 +47,11 @@ def read_npz(path: Path, expected: Expected) -> dict[str, np.ndarray]:
     """
 
     def read() -> dict[str, np.ndarray]:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        size = path.stat().st_size
+        with bounded_zip(path, expected) as (archive, members):
             if missing := sorted(set(expected) - set(members)):
-                raise _Refused(f"it has no array {missing[0]!r}; expected {', '.join(expected)}")
-            return {name: _read_npy(archive, members[name], name, *expected[name]) for name in expected}
+                raise Refused(f"it has no array {missing[0]!r}; expected {', '.join(expected)}")
+            return {name: _read_npy(archive, members[name], name, *expected[name], size) for name in expected}
 
     return _guarded(path, read)
 
@@ -63,13 +63,15 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
             start = file.read(4 + 4 * dimensions)
             if start[:4] != bytes([0, 0, 8, dimensions]):
-                raise _Refused(f"it begins with {start[:4].hex(' ')}; expected 00 00 08 {dimensions:02x}")
+                raise Refused(f"it begins with {start[:4].hex(' ')}; expected 00 00 08 {dimensions:02x}")
             shape = tuple(int(size) for size in np.frombuffer(start, ">u4", offset=4))
-            size = math.prod(shape)
-            content = file.read(min(size, LARGEST_MEMBER) + 1)
-            if len(content) != size:
-                raise _Refused(f"it promises {size:,} numbers of shape {shape} and has {len(content):,} or more")
-            return np.frombuffer(content, np.uint8).reshape(shape).copy()
+            count, most = math.prod(shape), limits().unpacked(path.stat().st_size)
+            if count > most:
+                raise Refused(f"it promises {count:,} numbers of shape {shape}. {advice('expansion')}")
+            try:
+                return read_numbers(file, shape, False, np.dtype(np.uint8))
+            except ValueError:
+                raise Refused(f"it promises {count:,} numbers of shape {shape}, and has more or fewer") from None
 
     return _guarded(path, read)
 
@@ -78,8 +80,7 @@ def read_pickle(path: Path) -> Any:
     """The plain data of a pickle: numbers, bytes, strings, lists, dicts and NumPy arrays; anything else is refused."""
 
     def read() -> Any:
-        with open(path, "rb") as file:
-            return _DataUnpickler(file).data()
+        return unpickled(path.read_bytes())
 
     return _guarded(path, read)
 
@@ -129,10 +130,6 @@ def check(path: Path, right: bool, complaint: str) -> None:
 # --- arrays ---
 
 
-class _Refused(Exception):
-    pass
-
-
 def _sentence(path: Path, complaint: str) -> str:
     return (
         f"{path.name}: not the data set expected: {complaint}. "
@@ -146,134 +143,42 @@ def _guarded(path: Path, read: Callable[[], _Content]) -> _Content:
         return read()
     except FileNotFoundError:
         raise
-    except _Refused as error:
+    except Refused as error:
         raise DataError(_sentence(path, str(error))) from None
     except Exception as error:
         raise DataError(_sentence(path, f"it is damaged ({type(error).__name__}: {error})")) from error
 
 
 def _read_npy(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, shape: tuple[int | None, ...], kinds: str
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, shape: tuple[int | None, ...], kinds: str, size: int
 ) -> np.ndarray:
-    if member.file_size > LARGEST_MEMBER:
-        raise _Refused(f"{name} has {member.file_size:,} bytes, and the limit is {LARGEST_MEMBER:,}")
     with archive.open(member) as file:
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[np.lib.format.read_magic(file)]
-        found, fortran, dtype = read_header(file, max_header_size=_LARGEST_HEADER)
-        right = len(found) == len(shape) and all(want in (None, size) for want, size in zip(shape, found, strict=True))
+        found, fortran, dtype = read_header(file)
+        right = len(found) == len(shape) and all(want in (None, has) for want, has in zip(shape, found, strict=True))
         if not right or dtype.kind not in ("O" if kinds == "lists" else kinds):
-            raise _Refused(f"{name} is {dtype} of shape {found}; expected {_kind_text(kinds)} of shape {shape}")
+            raise Refused(
+                f"{name} is {str(dtype)[:80]} of shape {found}; expected {_kind_text(kinds)} of shape {shape}"
+            )
         if kinds == "lists":
-            return _lists(_DataUnpickler(file).data(), found[0], name)
-        size = math.prod(found) * dtype.itemsize
-        content = file.read(size + 1)
-    if len(content) != size:
-        raise _Refused(f"{name} promises {size:,} bytes and has {len(content):,} or more")
-    return np.frombuffer(content, dtype).reshape(found, order="F" if fortran else "C").copy()
+            content = file.read(most_bytes(size) + 1)
+            if len(content) > most_bytes(size):
+                raise Refused(f"{name} has more than {most_bytes(size):,} bytes, in a file of {size:,}")
+            return _lists(unpickled(content), found[0], name)
+        try:
+            return read_numbers(file, found, fortran, dtype)
+        except ValueError as error:
+            raise Refused(str(error).replace("it ", f"{name} ", 1)) from None
 
 
 def _lists(content: Any, count: int, name: str) -> np.ndarray:
     if not (isinstance(content, np.ndarray) and content.dtype == object and content.shape == (count,)):
-        raise _Refused(f"{name} is not an array of {count:,} lists")
+        raise Refused(f"{name} is not an array of {count:,} lists")
     for row, item in enumerate(content):
         if not isinstance(item, list) or not set(map(type, item)) <= {int}:
-            raise _Refused(f"{name}[{row}] is not a list of integers")
+            raise Refused(f"{name}[{row}] is not a list of integers")
     return content
 
 
 def _kind_text(kinds: str) -> str:
     words = {"u": "unsigned integers", "i": "integers", "f": "floating point", "lists": "lists of integers"}
     return words[kinds] if kinds in words else " or ".join(words[kind] for kind in kinds)
-
-
-# --- pickles as plain data ---
-
-
-class _DataUnpickler(pickle.Unpickler):
-    """Runs no function but the four stand-ins below; NumPy itself never sees what the pickle says of an array."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(file, encoding="bytes")
-
-    def find_class(self, module: str, name: str) -> Any:
-        core = module in ("numpy.core.multiarray", "numpy._core.multiarray")
-        if (module == "numpy" and name in ("ndarray", "dtype")) or (core and name == "_reconstruct"):
-            return _StandIn(name)
-        if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes in the older protocols
-            return _StandIn(name)
-        raise _Refused(f"it asks for {module}.{name}, which is no data")
-
-    def data(self) -> Any:
-        return _plain(self.load())
-
-
-class _StandIn:
-    """What a pickle gets in place of a function; calling it notes the arguments, or turns text into bytes."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, *arguments: Any) -> Any:
-        if self.name == "encode":
-            text, encoding = arguments
-            if encoding not in ("latin1", b"latin1"):
-                raise _Refused(f"it writes bytes as {encoding!r}")
-            return text.encode("latin1")
-        return {"dtype": _Dtype, "_reconstruct": _Array}[self.name](*arguments)
-
-    def __setstate__(self, state: Any) -> None:
-        raise _Refused("it changes a function")
-
-
-class _Dtype:
-    __slots__ = ("dtype",)
-
-    def __init__(self, code: str | bytes, *_: Any) -> None:
-        name = code.decode("ascii") if isinstance(code, bytes) else str(code)
-        if name not in ("O8", "b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"):
-            raise _Refused(f"it has numbers of type {name!r}")
-        self.dtype = np.dtype(object if name == "O8" else name)
-
-    def __setstate__(self, state: Any) -> None:
-        if state[1] in (">", b">"):
-            self.dtype = self.dtype.newbyteorder(">")
-
-
-class _Array:
-    __slots__ = ("state",)
-
-    def __init__(self, *_: Any) -> None:
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def array(self) -> np.ndarray:
-        _, shape, dtype, fortran, content = self.state
-        if not isinstance(dtype, _Dtype):
-            raise _Refused("it has an array without a type of number")
-        if dtype.dtype == object:
-            if shape != (len(content),):
-                raise _Refused(f"it has an array of shape {shape} with {len(content):,} items")
-            items = np.empty(len(content), object)
-            for row, item in enumerate(content):  # one by one: lists of one length would become a second axis
-                items[row] = _plain(item)
-            return items
-        if not isinstance(content, bytes) or len(content) != math.prod(shape) * dtype.dtype.itemsize:
-            raise _Refused(f"it has an array of shape {shape} with another number of bytes")
-        return np.frombuffer(content, dtype.dtype).reshape(shape, order="F" if fortran else "C").copy()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, _Array):
-        return value.array()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (_Dtype, _StandIn)):
-        raise _Refused("it has a type where data is expected")
-    return value

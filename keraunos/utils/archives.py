@@ -132,7 +132,7 @@ class _Unpacking:
     def __init__(self, archive: Path, size: int, folder: Path) -> None:
         self._archive, self._folder = archive, folder
         self._most_bytes = min(LARGEST_EXTRACTED, 4 * limits().expansion_floor + limits().expansion * size)
-        self._most_files = min(MOST_MEMBERS, 10_000 + size // 128)
+        self._most_files = min(MOST_MEMBERS, 1000 + size // 200)
         self._folders = {folder}
 
     def write(self, members: Iterator[_Member]) -> None:
