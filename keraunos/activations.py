@@ -431,4 +431,4 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     return table.deserialize(config, custom_objects)
 
 
-__getattr__ = spelling.older_names(__name__)
+spelling.offer_older(__name__)

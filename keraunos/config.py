@@ -9,8 +9,10 @@ from keraunos.utils.config import (
     set_floatx,
     set_image_data_format,
 )
+from keraunos.utils.modules import offer
 
 __all__ = [
     "dtype_policy", "epsilon", "floatx", "image_data_format", "set_dtype_policy", "set_epsilon", "set_floatx",
     "set_image_data_format",
 ]  # fmt: skip
+offer(__name__)

@@ -1,10 +1,10 @@
 """Constraints: projections of a weight, applied after each update."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from keraunos.backend import K
-from keraunos.core.fields import Configurable, Field, NonNegativeReal, Rate
+from keraunos.core.fields import Converted, Declared, Field, NonNegativeReal, Rate, Wholes
 from keraunos.core.registry import Table
 from keraunos.utils import spelling
 from keraunos.utils.config import epsilon
@@ -13,7 +13,7 @@ from keraunos.utils.errors import ArgumentError
 __all__ = ["Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "serialize"]
 
 
-class Constraint(Configurable):
+class Constraint(Declared):
     """Base of the constraints; a subclass defines ``__call__(self, w)``, which returns the new weight.
 
     Any function of one tensor is a constraint too. The base itself changes nothing.
@@ -42,7 +42,7 @@ def _axis(value: Any) -> Any:
         raise ArgumentError("expected the number of an axis, or a list of them.") from None
 
 
-_Axis = Annotated[int | Sequence[int], Field(_axis)]
+_Axis = Annotated[Converted[int | list[int], Wholes], Field(_axis)]
 
 
 @table.register()
@@ -150,4 +150,4 @@ def _norm(w: Any, axis: Any) -> Any:
     return K.sqrt(K.sum(K.square(w), axis, True))
 
 
-__getattr__ = spelling.older_names(__name__)
+spelling.offer_older(__name__)

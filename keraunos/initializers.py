@@ -11,13 +11,14 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY
 from types import FunctionType
-from typing import Annotated, Any
+from typing import Annotated, Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 
 from keraunos.core import registry
-from keraunos.core.fields import Configurable, Field, HiddenFlag, choice, real
+from keraunos.core.fields import Converted, Declared, Field, HiddenFlag, choice, real
 from keraunos.core.registry import Table
 from keraunos.utils import spelling
 from keraunos.utils.config import floatx
@@ -51,7 +52,7 @@ __all__ = [
 _TRUNCATED_DEVIATION = 0.87962566103423978
 
 
-class Initializer(Configurable):
+class Initializer(Declared):
     """Base of the initializers; a subclass defines ``__call__(self, shape, dtype=None)``.
 
     ``get_config`` is needed only to save a layer that uses the subclass; where
@@ -149,9 +150,9 @@ def _checked_window(window: Any) -> Any:
 
 
 _Seed = Annotated[Any, Field(_seed, registry.serialize)]
-_Axes = Annotated[Sequence[int] | None, Field(_axes)]
-_Real = Annotated[float, Field(real())]
-_Deviation = Annotated[float, Field(real(0))]
+_Axes = Annotated[Converted[list[int] | None, Sequence[SupportsIndex] | None], Field(_axes)]
+_Real = Annotated[Converted[float, SupportsFloat], Field(real())]
+_Deviation = Annotated[Converted[float, SupportsFloat], Field(real(0))]
 
 
 # --- constant -------------------------------------------------------------------------
@@ -226,6 +227,7 @@ class Identity(Initializer):
     """
 
     gain: _Real = 1.0
+    _: KW_ONLY
     tiled: HiddenFlag = False
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
@@ -390,7 +392,7 @@ class VarianceScaling(_FanScaled):
     True
     """
 
-    scale: Annotated[float, Field(_positive)] = 1.0
+    scale: Annotated[Converted[float, SupportsFloat], Field(_positive)] = 1.0
     mode: Annotated[str, Field(choice("fan_in", "fan_out", "fan_avg"))] = "fan_in"
     distribution: Annotated[str, Field(_distribution)] = "truncated_normal"
     seed: _Seed = None
@@ -622,4 +624,4 @@ def _numpy_dtype(dtype: str | None) -> np.dtype:
         return np.dtype(getattr(ml_dtypes, str(dtype or floatx())))
 
 
-__getattr__ = spelling.older_names(__name__)
+spelling.offer_older(__name__)

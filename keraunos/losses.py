@@ -15,7 +15,19 @@ import numpy as np
 from keraunos.backend import K
 from keraunos.core import dtypes
 from keraunos.core.evaluation import realized, returned
-from keraunos.core.fields import Configurable, Field, NonNegativeReal, Rate, choice, plain, real
+from keraunos.core.fields import (
+    Axes,
+    Configurable,
+    Declared,
+    Dtype,
+    Factors,
+    Field,
+    Name,
+    NonNegativeReal,
+    Rate,
+    choice,
+    plain,
+)
 from keraunos.core.naming import unique_name
 from keraunos.core.registry import Table
 from keraunos.core.scope import get_mask
@@ -49,15 +61,12 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
     "Tversky",
-    "as_loss",
     "binary_crossentropy",
     "binary_focal_crossentropy",
-    "built_in",
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "categorical_generalized_cross_entropy",
     "categorical_hinge",
-    "check_shapes",
     "circle",
     "cosine_similarity",
     "ctc",
@@ -66,7 +75,6 @@ __all__ = [
     "get",
     "hinge",
     "huber",
-    "is_row_wise",
     "kl_divergence",
     "log_cosh",
     "mean_absolute_error",
@@ -74,8 +82,6 @@ __all__ = [
     "mean_squared_error",
     "mean_squared_logarithmic_error",
     "poisson",
-    "reduce_weighted",
-    "resolve",
     "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
@@ -92,28 +98,7 @@ _reduction = choice(
 )
 
 
-def _axis_or_axes(value: Any) -> Any:
-    if isinstance(value, (list, tuple)) and value:
-        return tuple(_one_axis(item) for item in value)
-    return _one_axis(value)
-
-
-def _one_axis(value: Any) -> int | None:
-    if isinstance(value, (bool, np.bool_)) or not (value is None or isinstance(value, (int, np.integer))):
-        raise ArgumentError("expected an axis: a whole number.")
-    return None if value is None else int(value)
-
-
-def _factors(value: Any) -> Any:
-    """A number, or one for each class."""
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [real()(item) for item in np.asarray(value).tolist()]
-    return real()(value)
-
-
 Reduction = Annotated[str | None, Field(_reduction)]
-Axis = Annotated[Any, Field(_axis_or_axes)]
-Factors = Annotated[Any, Field(_factors)]
 
 
 # --- the base ---------------------------------------------------------------------------
@@ -204,7 +189,7 @@ table: Table[Loss] = Table("losses", "loss", Loss, functions=True)
 
 
 @table.register()
-class LossFunctionWrapper(Loss):
+class LossFunctionWrapper(Loss, Declared):
     """``reduction(fn(y_true, y_pred, **kwargs) * sample_weight)``: a loss function as a ``Loss``.
 
     Args:
@@ -768,8 +753,8 @@ class MeanSquaredError(LossFunctionWrapper):
 
     fn = staticmethod(mean_squared_error)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "mean_squared_error"
-    dtype: Any = None
+    name: Name = "mean_squared_error"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -778,8 +763,8 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
     fn = staticmethod(mean_absolute_error)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "mean_absolute_error"
-    dtype: Any = None
+    name: Name = "mean_absolute_error"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -788,8 +773,8 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
 
     fn = staticmethod(mean_absolute_percentage_error)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "mean_absolute_percentage_error"
-    dtype: Any = None
+    name: Name = "mean_absolute_percentage_error"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -798,8 +783,8 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
 
     fn = staticmethod(mean_squared_logarithmic_error)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "mean_squared_logarithmic_error"
-    dtype: Any = None
+    name: Name = "mean_squared_logarithmic_error"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -814,10 +799,10 @@ class CosineSimilarity(LossFunctionWrapper):
     """
 
     fn = staticmethod(cosine_similarity)
-    axis: Axis = -1
+    axis: Axes = -1
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "cosine_similarity"
-    dtype: Any = None
+    name: Name = "cosine_similarity"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -837,8 +822,8 @@ class Huber(LossFunctionWrapper):
     fn = staticmethod(huber)
     delta: NonNegativeReal = 1.0
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "huber_loss"
-    dtype: Any = None
+    name: Name = "huber_loss"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -847,8 +832,8 @@ class LogCosh(LossFunctionWrapper):
 
     fn = staticmethod(log_cosh)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "log_cosh"
-    dtype: Any = None
+    name: Name = "log_cosh"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -857,8 +842,8 @@ class Hinge(LossFunctionWrapper):
 
     fn = staticmethod(hinge)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "hinge"
-    dtype: Any = None
+    name: Name = "hinge"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -867,8 +852,8 @@ class SquaredHinge(LossFunctionWrapper):
 
     fn = staticmethod(squared_hinge)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "squared_hinge"
-    dtype: Any = None
+    name: Name = "squared_hinge"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -877,8 +862,8 @@ class CategoricalHinge(LossFunctionWrapper):
 
     fn = staticmethod(categorical_hinge)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "categorical_hinge"
-    dtype: Any = None
+    name: Name = "categorical_hinge"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -887,8 +872,8 @@ class KLDivergence(LossFunctionWrapper):
 
     fn = staticmethod(kl_divergence)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "kl_divergence"
-    dtype: Any = None
+    name: Name = "kl_divergence"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -897,8 +882,8 @@ class Poisson(LossFunctionWrapper):
 
     fn = staticmethod(poisson)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "poisson"
-    dtype: Any = None
+    name: Name = "poisson"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -920,10 +905,10 @@ class BinaryCrossentropy(LossFunctionWrapper):
     fn = staticmethod(binary_crossentropy)
     from_logits: bool = False
     label_smoothing: Rate = 0.0
-    axis: Axis = -1
+    axis: Axes = -1
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "binary_crossentropy"
-    dtype: Any = None
+    name: Name = "binary_crossentropy"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -948,10 +933,10 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
     gamma: NonNegativeReal = 2.0
     from_logits: bool = False
     label_smoothing: Rate = 0.0
-    axis: Axis = -1
+    axis: Axes = -1
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "binary_focal_crossentropy"
-    dtype: Any = None
+    name: Name = "binary_focal_crossentropy"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -973,10 +958,10 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     fn = staticmethod(categorical_crossentropy)
     from_logits: bool = False
     label_smoothing: Rate = 0.0
-    axis: Axis = -1
+    axis: Axes = -1
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "categorical_crossentropy"
-    dtype: Any = None
+    name: Name = "categorical_crossentropy"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -999,10 +984,10 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
     gamma: NonNegativeReal = 2.0
     from_logits: bool = False
     label_smoothing: Rate = 0.0
-    axis: Axis = -1
+    axis: Axes = -1
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "categorical_focal_crossentropy"
-    dtype: Any = None
+    name: Name = "categorical_focal_crossentropy"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -1025,9 +1010,9 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     from_logits: bool = False
     ignore_class: int | None = None
     reduction: Reduction = "sum_over_batch_size"
-    axis: Axis = -1
-    name: str | None = "sparse_categorical_crossentropy"
-    dtype: Any = None
+    axis: Axes = -1
+    name: Name = "sparse_categorical_crossentropy"
+    dtype: Dtype = None
 
     def valid(self, y_true: Any, y_pred: Any, values: Any) -> Any:
         """Which labels are not ``ignore_class``."""
@@ -1054,8 +1039,8 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
     fn = staticmethod(categorical_generalized_cross_entropy)
     q: Rate = 0.5
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "categorical_generalized_cross_entropy"
-    dtype: Any = None
+    name: Name = "categorical_generalized_cross_entropy"
+    dtype: Dtype = None
 
     def setup(self) -> None:
         if not 0 < self.q < 1:
@@ -1068,8 +1053,8 @@ class CTC(LossFunctionWrapper):
 
     fn = staticmethod(ctc)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "ctc"
-    dtype: Any = None
+    name: Name = "ctc"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -1085,9 +1070,9 @@ class Dice(LossFunctionWrapper):
 
     fn = staticmethod(dice)
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "dice"
-    axis: Axis = None
-    dtype: Any = None
+    name: Name = "dice"
+    axis: Axes = None
+    dtype: Dtype = None
 
 
 @table.register()
@@ -1107,9 +1092,9 @@ class Tversky(LossFunctionWrapper):
     alpha: NonNegativeReal = 0.5
     beta: NonNegativeReal = 0.5
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "tversky"
-    axis: Axis = None
-    dtype: Any = None
+    name: Name = "tversky"
+    axis: Axes = None
+    dtype: Dtype = None
 
 
 @table.register()
@@ -1132,8 +1117,8 @@ class Circle(LossFunctionWrapper):
     margin: Rate = 0.4
     remove_diagonal: bool = True
     reduction: Reduction = "sum_over_batch_size"
-    name: str | None = "circle"
-    dtype: Any = None
+    name: Name = "circle"
+    dtype: Dtype = None
 
     def valid(self, y_true: Any, y_pred: Any, values: Any) -> Any:
         """Which values are more than 0."""
@@ -1610,4 +1595,4 @@ def _smoothed(y_true: Any, label_smoothing: float, classes: int) -> Any:
     return y_true * (1.0 - label_smoothing) + label_smoothing / classes if label_smoothing else y_true
 
 
-__getattr__ = spelling.older_names(__name__)
+spelling.offer_older(__name__)

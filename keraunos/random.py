@@ -12,10 +12,12 @@ from typing import Any
 from keraunos.backend import K
 from keraunos.core.scope import current_scope, fresh_seed, next_key
 from keraunos.utils.config import floatx
+from keraunos.utils.modules import offer
 
 __all__ = [
     "SeedGenerator", "binomial", "categorical", "dropout", "normal", "randint", "shuffle", "truncated_normal", "uniform",
 ]  # fmt: skip
+offer(__name__)
 
 
 class SeedGenerator:

@@ -1,10 +1,10 @@
 """Regularizers: penalties on weights or outputs, added to the loss."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, SupportsFloat
 
 from keraunos.backend import K
-from keraunos.core.fields import Configurable, Field, choice, real
+from keraunos.core.fields import Converted, Declared, Field, choice, real
 from keraunos.core.registry import Table
 from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError, ShapeError
@@ -13,7 +13,7 @@ from keraunos.utils.text import shape_text
 __all__ = ["L1", "L1L2", "L2", "OrthogonalRegularizer", "Regularizer", "deserialize", "get", "serialize"]
 
 
-class Regularizer(Configurable):
+class Regularizer(Declared):
     """Base of the regularizers; a subclass defines ``__call__(self, x)``, which returns a scalar.
 
     Any function of one tensor is a regularizer too.
@@ -46,8 +46,8 @@ def _factor(default: float) -> Any:
     return factor
 
 
-_Factor = Annotated[float, Field(_factor(0.01))]
-_ZeroFactor = Annotated[float, Field(_factor(0.0))]
+_Factor = Annotated[Converted[float, SupportsFloat | None], Field(_factor(0.01))]
+_ZeroFactor = Annotated[Converted[float, SupportsFloat | None], Field(_factor(0.0))]
 
 
 @table.register()
@@ -152,4 +152,4 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     return table.deserialize(config, custom_objects)
 
 
-__getattr__ = spelling.older_names(__name__)
+spelling.offer_older(__name__)

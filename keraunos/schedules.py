@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, SupportsFloat
 
 from keraunos.backend import K
-from keraunos.core.fields import Configurable, Field, NonNegativeReal, Real, real
+from keraunos.core.fields import Converted, Declared, Field, NonNegativeReal, Real, real
 from keraunos.core.registry import Table
 from keraunos.utils.config import floatx
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.modules import offer
 
 __all__ = [
     "CosineDecay",
@@ -21,9 +22,10 @@ __all__ = [
     "deserialize",
     "serialize",
 ]
+offer(__name__)
 
 
-class LearningRateSchedule(Configurable):
+class LearningRateSchedule(Declared):
     """Base of the schedules; a subclass defines ``__call__(self, step)`` with ``K`` or ``ops``.
 
     ``step`` counts updates from 0 and is a tensor inside a compiled step, so a
@@ -54,9 +56,9 @@ def _positive(value: Any) -> Any:
     return value
 
 
-_Steps = Annotated[float, Field(_positive)]
-_OptionalReal = Annotated[float | None, Field(real(optional=True))]
-_Numbers = Annotated[Sequence[float], Field(list)]
+_Steps = Annotated[Converted[float, SupportsFloat], Field(_positive)]
+_OptionalReal = Annotated[Converted[float | None, SupportsFloat | None], Field(real(optional=True))]
+_Numbers = Annotated[Converted[list[float], Sequence[SupportsFloat]], Field(list)]
 
 
 @table.register()

@@ -5,7 +5,37 @@ Names are looked up when they are first used.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from keraunos.utils.modules import offer
+
+if TYPE_CHECKING:  # the names that are found when they are first used
+    from keraunos.applications import (
+        densenet,
+        imagenet_utils,
+        inception_resnet_v2,
+        inception_v3,
+        mobilenet,
+        mobilenet_v2,
+        nasnet,
+        resnet,
+        resnet50,
+        resnet_v2,
+        vgg16,
+        vgg19,
+        xception,
+    )
+    from keraunos.applications.densenet import DenseNet121, DenseNet169, DenseNet201
+    from keraunos.applications.inception_resnet_v2 import InceptionResNetV2
+    from keraunos.applications.inception_v3 import InceptionV3
+    from keraunos.applications.mobilenet import MobileNet
+    from keraunos.applications.mobilenet_v2 import MobileNetV2
+    from keraunos.applications.nasnet import NASNetLarge, NASNetMobile
+    from keraunos.applications.resnet import ResNet50, ResNet101, ResNet152
+    from keraunos.applications.resnet_v2 import ResNet50V2, ResNet101V2, ResNet152V2
+    from keraunos.applications.vgg16 import VGG16
+    from keraunos.applications.vgg19 import VGG19
+    from keraunos.applications.xception import Xception
 
 _NETWORKS = {
     "densenet": "DenseNet121 DenseNet169 DenseNet201",
@@ -23,10 +53,42 @@ _NETWORKS = {
 _MODULES = (*_NETWORKS, "imagenet_utils", "resnet50")
 _BY_NAME = {name: module for module, names in _NETWORKS.items() for name in names.split()}
 
-__all__ = sorted((*_MODULES, *_BY_NAME))
+__all__ = [
+    "VGG16",
+    "VGG19",
+    "DenseNet121",
+    "DenseNet169",
+    "DenseNet201",
+    "InceptionResNetV2",
+    "InceptionV3",
+    "MobileNet",
+    "MobileNetV2",
+    "NASNetLarge",
+    "NASNetMobile",
+    "ResNet50",
+    "ResNet50V2",
+    "ResNet101",
+    "ResNet101V2",
+    "ResNet152",
+    "ResNet152V2",
+    "Xception",
+    "densenet",
+    "imagenet_utils",
+    "inception_resnet_v2",
+    "inception_v3",
+    "mobilenet",
+    "mobilenet_v2",
+    "nasnet",
+    "resnet",
+    "resnet50",
+    "resnet_v2",
+    "vgg16",
+    "vgg19",
+    "xception",
+]
 
 
-def __getattr__(name: str) -> Any:
+def _found(name: str) -> Any:
     if name in _BY_NAME:
         return getattr(importlib.import_module(f"{__name__}.{_BY_NAME[name]}"), name)
     if name in _MODULES:
@@ -34,5 +96,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"there is no network {name!r}; known are {', '.join(_BY_NAME)}")
 
 
-def __dir__() -> list[str]:
-    return __all__
+offer(__name__, _found)

@@ -21,8 +21,10 @@ from keraunos.applications.network import (
     published,
     relu,
 )
+from keraunos.utils.modules import offer
 
 __all__ = ["DenseNet121", "DenseNet169", "DenseNet201", "decode_predictions", "preprocess_input"]
+offer(__name__)
 
 preprocess_input = preprocessing(__name__, "torch")
 _GROWTH = 32

@@ -11,9 +11,11 @@ import numpy as np
 from keraunos import ops
 from keraunos.utils import config, get_file
 from keraunos.utils.errors import ArgumentError, DataError, warn
+from keraunos.utils.modules import offer
 from keraunos.utils.spelling import spelled
 
 __all__ = ["decode_predictions", "obtain_input_shape", "preprocess_input", "preprocessing"]
+offer(__name__)
 
 
 class _Manner(NamedTuple):

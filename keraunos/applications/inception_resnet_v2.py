@@ -19,8 +19,10 @@ from keraunos.applications.network import (
     published,
     relu,
 )
+from keraunos.utils.modules import offer
 
 __all__ = ["CustomScaleLayer", "InceptionResNetV2", "decode_predictions", "preprocess_input"]
+offer(__name__)
 
 preprocess_input = preprocessing(__name__, "tf")
 

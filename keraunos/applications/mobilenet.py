@@ -10,8 +10,10 @@ from keraunos import layers
 from keraunos.applications.imagenet_utils import decode_predictions, preprocessing
 from keraunos.applications.network import CHOLLET, GOOGLE, TODAY, Network, Weights, batch_norm, channel_axis, published
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.modules import offer
 
 __all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
+offer(__name__)
 
 preprocess_input = preprocessing(__name__, "tf")
 

@@ -20,8 +20,10 @@ from keraunos.applications.network import (
     published,
 )
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.modules import offer
 
 __all__ = ["MobileNetV2", "decode_predictions", "preprocess_input"]
+offer(__name__)
 
 preprocess_input = preprocessing(__name__, "tf")
 

@@ -20,8 +20,10 @@ from keraunos.applications.network import (
     published,
     relu,
 )
+from keraunos.utils.modules import offer
 
 __all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "preprocess_input"]
+offer(__name__)
 
 preprocess_input = preprocessing(__name__, "tf")
 

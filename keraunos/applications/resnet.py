@@ -21,8 +21,10 @@ from keraunos.applications.network import (
     published,
     relu,
 )
+from keraunos.utils.modules import offer
 
 __all__ = ["ResNet50", "ResNet101", "ResNet152", "decode_predictions", "preprocess_input"]
+offer(__name__)
 
 preprocess_input = preprocessing(__name__, "caffe")
 _EPSILON = 1.001e-5

@@ -9,8 +9,10 @@ from typing import Any
 from keraunos import layers
 from keraunos.applications.imagenet_utils import decode_predictions, preprocessing
 from keraunos.applications.network import CHOLLET, GOOGLE, Network, Weights, batch_norm, published, relu
+from keraunos.utils.modules import offer
 
 __all__ = ["Xception", "decode_predictions", "preprocess_input"]
+offer(__name__)
 
 preprocess_input = preprocessing(__name__, "tf")
 

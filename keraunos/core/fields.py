@@ -6,13 +6,34 @@ annotations is the order of the arguments, an assigned value is the default,
 and ``Annotated[..., Field(...)]`` names the conversion. ``get_config`` reads
 the fields back. Arguments that every class of a family takes (``name``,
 ``dtype``) are those of the nearest hand-written ``__init__``.
+
+Type checkers read the bodies of ``Declared`` classes as they read dataclasses. What
+they could not know is said for them alone: ``Converted`` says that an argument is kept
+as something else than was given; a class under ``TYPE_CHECKING`` before the base of a
+family lists what the whole family takes; ``by_name`` and ``KW_ONLY`` say where they must
+not count on an argument's place. A test holds all of it against the constructors.
 """
 
 import inspect
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Self,
+    SupportsFloat,
+    SupportsIndex,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    overload,
+)
 
 import numpy as np
 
@@ -21,6 +42,34 @@ from keraunos.utils.errors import ArgumentError
 from keraunos.utils.text import suggestion
 
 _MISSING = inspect.Parameter.empty
+Kept = TypeVar("Kept", covariant=True)
+Given = TypeVar("Given", contravariant=True)
+
+
+class Converted(Generic[Kept, Given]):
+    """For type checkers: an attribute that is read as ``Kept``, and set, or given to the constructor, as ``Given``."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: type) -> Any: ...
+        @overload
+        def __get__(self, instance: object, owner: type) -> Kept: ...
+        def __get__(self, instance: Any, owner: type) -> Any: ...
+        def __set__(self, instance: Any, value: Given) -> None: ...
+
+
+def by_name(*, default: Any, kw_only: Literal[True] = True) -> Any:
+    """Default of an argument that the whole family takes by name, where a class says its place among its own.
+
+    Type checkers order arguments by the class that declared them first, so the place is not theirs to know.
+    """
+    return default
+
+
+def varying(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator that changes nothing: of a method whose overrides take other arguments, in the eyes of type checkers."""
+    return method
 
 
 class Field:
@@ -42,7 +91,6 @@ class Field:
         self.hidden = hidden
 
 
-@dataclass_transform(kw_only_default=False)
 class Configurable:
     """Base of everything that is made from named arguments and can be made again from its config."""
 
@@ -78,6 +126,11 @@ class Configurable:
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Object with the arguments of a config that ``get_config`` returned."""
         return cls(**config)
+
+
+@dataclass_transform(field_specifiers=(by_name,))
+class Declared(Configurable):
+    """A Configurable whose subclasses have the constructors of their bodies in the eyes of type checkers too."""
 
 
 def _constructor(cls: type) -> Callable[..., None]:
@@ -245,9 +298,51 @@ def per_axis(value: Any, rank: int, *, least: int = 1) -> tuple[int, ...]:
     return tuple(number for number in numbers if number is not None)
 
 
-PositiveInt = Annotated[int, Field(_positive_int)]
-NonNegativeInt = Annotated[int, Field(_non_negative_int)]
-Real = Annotated[float, Field(real())]
-NonNegativeReal = Annotated[float, Field(real(0))]
-Rate = Annotated[float, Field(real(0, 1))]
+def _axis_or_axes(value: Any) -> Any:
+    if isinstance(value, (list, tuple)) and value:
+        return tuple(_one_axis(item) for item in value)
+    return _one_axis(value)
+
+
+def _one_axis(value: Any) -> int | None:
+    if isinstance(value, (bool, np.bool_)) or not (value is None or isinstance(value, (int, np.integer))):
+        raise ArgumentError("expected an axis: a whole number.")
+    return None if value is None else int(value)
+
+
+def _factors(value: Any) -> Any:
+    """A number, or one for each class."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [real()(item) for item in np.asarray(value).tolist()]
+    return real()(value)
+
+
+def whole(least: int) -> Callable[[Any], Any]:
+    """Conversion to an ``int``, at least as large; ``None`` stays."""
+
+    def convert(value: Any) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ArgumentError(f"expected None or a whole number, {least} or more.")
+        return int(value)
+
+    return convert
+
+
+# NumPy's numbers are no int and no float for a type checker, hence the protocols.
+PositiveInt = Annotated[Converted[int, SupportsIndex], Field(_positive_int)]
+NonNegativeInt = Annotated[Converted[int, SupportsIndex], Field(_non_negative_int)]
+Real = Annotated[Converted[float, SupportsFloat], Field(real())]
+NonNegativeReal = Annotated[Converted[float, SupportsFloat], Field(real(0))]
+Rate = Annotated[Converted[float, SupportsFloat], Field(real(0, 1))]
 HiddenFlag = Annotated[bool, Field(bool, hidden=True)]
+# One whole number, or several.
+Wholes = SupportsIndex | Sequence[SupportsIndex]
+Name = Converted[str, str | None]
+Dtype = Converted[str, Any]
+# A number for each axis, or one for all; the class knows how many axes there are.
+Sizes = Converted[tuple[int, ...], Wholes]
+OptionalSizes = Converted[Any, Wholes | None]
+Axes = Annotated[Converted[Any, Wholes | None], Field(_axis_or_axes)]
+Factors = Annotated[Converted[Any, SupportsFloat | Sequence[SupportsFloat] | np.ndarray], Field(_factors)]

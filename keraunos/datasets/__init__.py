@@ -11,6 +11,8 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from keraunos.utils.modules import offer
+
 if TYPE_CHECKING:
     from keraunos.datasets import (
         boston_housing,
@@ -41,11 +43,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
+def _found(name: str) -> ModuleType:
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"there is no data set {name!r}; known are {', '.join(__all__)}")
 
 
-def __dir__() -> list[str]:
-    return __all__
+offer(__name__, _found)

@@ -6,6 +6,10 @@ collections no longer carry the set. ``california_housing`` serves as well.
 
 from keraunos.datasets.preparing import Pair, split
 from keraunos.datasets.reading import KERAS_FILES, check, fetch, read_npz
+from keraunos.utils.modules import offer
+
+__all__ = ["load_data"]
+offer(__name__)
 
 _HASH = "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"
 

@@ -3,7 +3,11 @@
 from keraunos.datasets.preparing import Pair, split
 from keraunos.datasets.reading import KERAS_FILES, check, fetch, read_npz
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.modules import offer
 from keraunos.utils.text import suggestion
+
+__all__ = ["load_data"]
+offer(__name__)
 
 _HASH = "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
 _ROWS = {"small": 600, "large": None}

@@ -4,6 +4,10 @@ import numpy as np
 
 from keraunos.datasets.preparing import Pair
 from keraunos.datasets.reading import cifar_batch, cifar_folder
+from keraunos.utils.modules import offer
+
+__all__ = ["load_data"]
+offer(__name__)
 
 _ORIGIN = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 _HASH = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"

@@ -3,7 +3,11 @@
 from keraunos.datasets.preparing import Pair
 from keraunos.datasets.reading import cifar_batch, cifar_folder
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.modules import offer
 from keraunos.utils.text import suggestion
+
+__all__ = ["load_data"]
+offer(__name__)
 
 _ORIGIN = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 _HASH = "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"

@@ -4,6 +4,10 @@ from pathlib import Path
 
 from keraunos.datasets.preparing import Pair, split
 from keraunos.datasets.reading import read_npz
+from keraunos.utils.modules import offer
+
+__all__ = ["load_data"]
+offer(__name__)
 
 _FILE = Path(__file__).parent / "data" / "digits.npz"
 

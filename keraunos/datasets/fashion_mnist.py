@@ -2,6 +2,10 @@
 
 from keraunos.datasets.preparing import Pair
 from keraunos.datasets.reading import check, fetch, read_idx
+from keraunos.utils.modules import offer
+
+__all__ = ["load_data"]
+offer(__name__)
 
 _ORIGIN = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
 _HASHES = {

@@ -4,7 +4,11 @@ import numpy as np
 
 from keraunos.datasets.preparing import Pair, limit, ragged, shift, shorter, shuffled
 from keraunos.datasets.reading import KERAS_FILES, check, fetch, read_npz, read_word_index
+from keraunos.utils.modules import offer
 from keraunos.utils.spelling import spelled
+
+__all__ = ["get_word_index", "load_data"]
+offer(__name__)
 
 _HASH = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
 _INDEX_HASH = "bfafd718b763782e994055a2d397834f"

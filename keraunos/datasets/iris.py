@@ -6,6 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from keraunos.datasets.preparing import Pair, split
+from keraunos.utils.modules import offer
+
+__all__ = ["get_label_names", "load_data"]
+offer(__name__)
 
 _FILE = Path(__file__).parent / "data" / "iris.csv"
 _SPECIES = ("setosa", "versicolor", "virginica")

@@ -2,6 +2,10 @@
 
 from keraunos.datasets.preparing import Pair
 from keraunos.datasets.reading import KERAS_FILES, check, fetch, read_npz
+from keraunos.utils.modules import offer
+
+__all__ = ["load_data"]
+offer(__name__)
 
 _HASH = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 

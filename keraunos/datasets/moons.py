@@ -4,6 +4,10 @@ import numpy as np
 
 from keraunos.datasets.preparing import Pair, split
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.modules import offer
+
+__all__ = ["load_data"]
+offer(__name__)
 
 
 def load_data(samples: int = 1000, noise: float = 0.1, test_split: float = 0.2, seed: int = 113) -> tuple[Pair, Pair]:

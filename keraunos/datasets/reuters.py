@@ -4,7 +4,11 @@ import numpy as np
 
 from keraunos.datasets.preparing import Pair, cut, limit, ragged, shift, shorter, shuffled
 from keraunos.datasets.reading import KERAS_FILES, check, fetch, read_npz, read_word_index
+from keraunos.utils.modules import offer
 from keraunos.utils.spelling import spelled
+
+__all__ = ["get_label_names", "get_word_index", "load_data"]
+offer(__name__)
 
 _HASH = "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"
 _INDEX_HASH = "4d44cc38712099c9e383dc6e5f11a921"

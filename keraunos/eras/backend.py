@@ -544,7 +544,8 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
             bias = ops.reshape(bias, (-1, *[1] * (ndim(x) - 2)))
         else:
             # As the releases do: the numbers in the order in which they are given, not turned.
-            bias = ops.reshape(bias, (int_shape(bias)[-1], *int_shape(bias)[:-1]))
+            sizes: Any = int_shape(bias)
+            bias = ops.reshape(bias, (sizes[-1], *sizes[:-1]))
     return x + bias
 
 

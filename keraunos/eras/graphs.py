@@ -581,7 +581,7 @@ def layer_uses_learning_phase(self: Layer) -> bool:
     return _minds_phase(self)
 
 
-def _minds_phase(layer: Layer) -> bool:
+def _minds_phase(layer: Any) -> bool:
     if vars(layer).get("_own_uses_learning_phase"):
         return True  # as a layer of a user's said itself
     inner = [part for part in layer._flatten_layers() if part is not layer]

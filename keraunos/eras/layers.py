@@ -12,7 +12,7 @@ import numpy as np
 from keraunos import activations
 from keraunos.backend import K
 from keraunos.core import code, registry
-from keraunos.core.fields import Field, PositiveInt, Real
+from keraunos.core.fields import Field, PositiveInt, Real, by_name
 from keraunos.core.symbolic import SymbolicTensor, is_symbolic
 from keraunos.core.variable import Variable
 from keraunos.layers.activation import Learned, SharedAxes
@@ -68,7 +68,7 @@ class MaxoutDense(Layer):
     bias_initializer: Initializer = "zeros"
     kernel_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
 
@@ -462,7 +462,7 @@ class CuDNNLSTM(CuDNNLayer):
     kernel_regularizer: Regularizer = None
     recurrent_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     recurrent_constraint: Constraint = None
     bias_constraint: Constraint = None
@@ -495,7 +495,7 @@ class CuDNNGRU(CuDNNLayer):
     kernel_regularizer: Regularizer = None
     recurrent_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     recurrent_constraint: Constraint = None
     bias_constraint: Constraint = None

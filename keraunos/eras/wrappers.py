@@ -40,7 +40,8 @@ class BaseWrapper:
 
     def check_params(self, params: Mapping[str, Any]) -> None:
         """Refuse what neither ``build_fn`` nor the model's methods take."""
-        functions = [Sequential.fit, Sequential.predict, Sequential.evaluate, self._builder()]
+        used = (Sequential.fit, Sequential.predict, Sequential.evaluate)
+        functions: list[Callable[..., Any]] = [*used, self._builder()]
         for name in params:
             if not any(_takes(function, name) for function in functions):
                 raise ArgumentError(

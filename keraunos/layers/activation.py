@@ -1,12 +1,13 @@
 """Activation functions as layers."""
 
-from typing import Annotated, Any
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, ClassVar, SupportsFloat
 
 import numpy as np
 
 from keraunos import activations
 from keraunos.backend import K
-from keraunos.core.fields import Field, HiddenFlag, NonNegativeReal, Real, real
+from keraunos.core.fields import Converted, Field, HiddenFlag, NonNegativeReal, Real, Wholes, real
 from keraunos.layers.arguments import Activation as ActivationArgument
 from keraunos.layers.arguments import Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
@@ -24,8 +25,8 @@ def _shared_axes(value: Any) -> list[int] | None:
     return [int(axis) for axis in axes]
 
 
-SharedAxes = Annotated[list[int] | None, Field(_shared_axes)]
-Ceiling = Annotated[float | None, Field(real(0, optional=True))]
+SharedAxes = Annotated[Converted[list[int] | None, Wholes | None], Field(_shared_axes)]
+Ceiling = Annotated[Converted[float | None, SupportsFloat | None], Field(real(0, optional=True))]
 
 
 class Elementwise(Layer):
@@ -92,6 +93,7 @@ class LeakyReLU(Elementwise):
     """
 
     negative_slope: Real = 0.3
+    _: KW_ONLY
     any_slope: HiddenFlag = False
 
     def setup(self) -> None:
@@ -124,7 +126,7 @@ class ThresholdedReLU(Elementwise):
 class Learned(Elementwise):
     """Base of the activations with a number for each input of a sample, or for those along some axes together."""
 
-    shared_axes: SharedAxes = None
+    shared_axes: ClassVar[list[int] | None]
 
     def add_numbers(self, input_shape: Any, *names: str) -> None:
         """Make the weights of these names, of the shape of a sample, with 1 along axes that share."""

@@ -18,11 +18,13 @@ After construction ``self.activation`` is always callable (``linear`` for
 ``None``), and ``get_config`` gives what Keras 3 writes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
+import numpy as np
+
 from keraunos import activations, constraints, initializers, regularizers
-from keraunos.core.fields import Field, choice
+from keraunos.core.fields import Converted, Field, choice
 from keraunos.utils.config import image_data_format
 
 __all__ = [
@@ -53,11 +55,15 @@ def _among(*today: str) -> Callable[[Any], Any]:
     return convert
 
 
-Activation = Annotated[Callable[..., Any] | str | None, Field(activations.get, activations.serialize)]
-Initializer = Annotated[Any, Field(initializers.get, initializers.serialize)]
-Regularizer = Annotated[Any, Field(regularizers.get, regularizers.serialize)]
-Constraint = Annotated[Any, Field(constraints.get, constraints.serialize)]
-DataFormat = Annotated[str | None, Field(_data_format)]
+# A name, an object or function, a config, or nothing.
+_Named = str | Callable[..., Any] | Mapping[str, Any] | None
+Activation = Annotated[Converted[Callable[..., Any], _Named], Field(activations.get, activations.serialize)]
+Initializer = Annotated[
+    Converted[Callable[..., Any], _Named | np.ndarray], Field(initializers.get, initializers.serialize)
+]
+Regularizer = Annotated[Converted[Callable[..., Any] | None, _Named], Field(regularizers.get, regularizers.serialize)]
+Constraint = Annotated[Converted[Callable[..., Any] | None, _Named], Field(constraints.get, constraints.serialize)]
+DataFormat = Annotated[Converted[str, str | None], Field(_data_format)]
 Padding = Annotated[str, Field(choice("valid", "same"))]
 # "full" and "half" are the words of an engine that Keras had before; see ``windows.pads_of``.
 WidePadding = Annotated[str, Field(_among("valid", "same"))]

@@ -1,9 +1,10 @@
 """Convolutions over one, two and three spatial axes."""
 
+from dataclasses import KW_ONLY
 from typing import Any, ClassVar
 
 from keraunos.backend import K
-from keraunos.core.fields import HiddenFlag, PositiveInt
+from keraunos.core.fields import HiddenFlag, PositiveInt, Sizes, by_name
 from keraunos.layers.arguments import (
     Activation,
     CausalPadding,
@@ -104,11 +105,11 @@ class Conv(Convolving, Adaptable):
     """
 
     filters: PositiveInt
-    kernel_size: Any
-    strides: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: WidePadding = "valid"
     data_format: DataFormat = None
-    dilation_rate: Any = 1
+    dilation_rate: Sizes = 1
     groups: PositiveInt = 1
     activation: Activation = None
     use_bias: bool = True
@@ -116,11 +117,12 @@ class Conv(Convolving, Adaptable):
     bias_initializer: Initializer = "zeros"
     kernel_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
     lora_rank: Rank = None
     lora_alpha: Alpha = None
+    _: KW_ONLY
     flipped: HiddenFlag = False
 
     def setup(self) -> None:

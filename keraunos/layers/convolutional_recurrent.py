@@ -1,19 +1,20 @@
 """Recurrent layers over images: an RNN whose cell convolves, and the ConvLSTM."""
 
+from dataclasses import KW_ONLY
 from typing import Any, ClassVar
 
 from keraunos.backend import K
-from keraunos.core.fields import HiddenFlag, PositiveInt, Rate
+from keraunos.core.fields import HiddenFlag, PositiveInt, Rate, Sizes, by_name
 from keraunos.layers.arguments import Activation, Constraint, DataFormat, Initializer, Regularizer, WidePadding
 from keraunos.layers.layer import LAYERS, InputSpec, known
-from keraunos.layers.recurrent import RNN, CellLayer, GatedCell, LSTMCell, Step, _gate_by_gate, _listed
+from keraunos.layers.recurrent import RNN, CellLayer, GatedCell, LSTMCell, OverTime, Step, _gate_by_gate, _listed
 from keraunos.layers.windows import extents, numbers, pads_of
 from keraunos.utils.errors import ArgumentError
 
 __all__ = ["ConvLSTM1D", "ConvLSTM2D", "ConvLSTM2DCell", "ConvLSTM3D", "ConvRNN2D"]
 
 
-class ConvRNN(RNN):
+class ConvRNN(OverTime):
     """An RNN over sequences of images: the states have spatial axes too.
 
     Input shape:  ``(batch, time, *spatial, channels)``, or ``(batch, time, channels, *spatial)`` if channels_first
@@ -68,7 +69,7 @@ class ConvRNN(RNN):
 
 
 @LAYERS.register()
-class ConvRNN2D(ConvRNN):
+class ConvRNN2D(ConvRNN, RNN):
     """Runs a cell over a sequence of images; see ``ConvRNN`` for the arguments.
 
     >>> ConvRNN2D(ConvLSTM2DCell(4, 3)).compute_output_shape((None, 7, 9, 9, 1))
@@ -100,11 +101,11 @@ class ConvLSTMCell(GatedCell):
     short_name = "conv_lstm_cell"  # for every rank, as in Keras' files
 
     filters: PositiveInt
-    kernel_size: Any
-    strides: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: WidePadding = "valid"
     data_format: DataFormat = None
-    dilation_rate: Any = 1
+    dilation_rate: Sizes = 1
     activation: Activation = "tanh"
     recurrent_activation: Activation = "sigmoid"
     use_bias: bool = True
@@ -121,6 +122,7 @@ class ConvLSTMCell(GatedCell):
     dropout: Rate = 0.0
     recurrent_dropout: Rate = 0.0
     seed: int | None = None
+    _: KW_ONLY
     gates_apart: HiddenFlag = False
     flipped: HiddenFlag = False
 
@@ -269,11 +271,11 @@ class ConvLSTM(ConvRNN, CellLayer):
     """
 
     filters: PositiveInt
-    kernel_size: Any
-    strides: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: WidePadding = "valid"
     data_format: DataFormat = None
-    dilation_rate: Any = 1
+    dilation_rate: Sizes = 1
     activation: Activation = "tanh"
     recurrent_activation: Activation = "sigmoid"
     use_bias: bool = True
@@ -284,7 +286,7 @@ class ConvLSTM(ConvRNN, CellLayer):
     kernel_regularizer: Regularizer = None
     recurrent_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     recurrent_constraint: Constraint = None
     bias_constraint: Constraint = None
@@ -297,6 +299,7 @@ class ConvLSTM(ConvRNN, CellLayer):
     stateful: bool = False
     unroll: bool = False
     zero_output_for_mask: bool = False
+    _: KW_ONLY
     gates_apart: HiddenFlag = False
     flipped: HiddenFlag = False
 

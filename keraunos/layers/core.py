@@ -8,7 +8,7 @@ from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import code, registry
 from keraunos.core.evaluation import frozen_call, symbolic
-from keraunos.core.fields import Field, PositiveInt, Real, plain
+from keraunos.core.fields import Field, PositiveInt, Real, by_name, plain
 from keraunos.core.symbolic import Node, SymbolicTensor
 from keraunos.core.variable import Variable
 from keraunos.layers.arguments import Activation, Constraint, Initializer, Regularizer
@@ -161,7 +161,7 @@ class Dense(Adaptable):
     bias_initializer: Initializer = "zeros"
     kernel_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
     lora_rank: Rank = None

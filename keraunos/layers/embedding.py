@@ -1,16 +1,17 @@
 """Embedding: a learned vector for each whole number."""
 
-from typing import Annotated, Any
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, SupportsFloat
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, PositiveInt, real
+from keraunos.core.fields import Converted, Field, PositiveInt, real
 from keraunos.core.scope import current_scope, lookups_are_checked, next_key
 from keraunos.layers.arguments import Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS
 from keraunos.layers.lora import Adaptable, Alpha, Rank
 from keraunos.utils.errors import ArgumentError
 
-HiddenRate = Annotated[float, Field(real(0, 1), hidden=True)]
+HiddenRate = Annotated[Converted[float, SupportsFloat], Field(real(0, 1), hidden=True)]
 
 
 @LAYERS.register()
@@ -50,6 +51,7 @@ class Embedding(Adaptable):
     mask_zero: bool = False
     lora_rank: Rank = None
     lora_alpha: Alpha = None
+    _: KW_ONLY
     dropout: HiddenRate = 0.0
 
     adapted = "embeddings"

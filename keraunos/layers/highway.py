@@ -4,6 +4,7 @@ from typing import Any
 
 from keraunos import activations
 from keraunos.backend import K
+from keraunos.core.fields import by_name
 from keraunos.layers.arguments import Activation, Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 
@@ -37,7 +38,7 @@ class Highway(Layer):
     bias_initializer: Initializer = "zeros"
     kernel_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
 

@@ -4,7 +4,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, SupportsIndex
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from keraunos.backend.spec import TensorSpec
 from keraunos.core import dtypes, phase, registry
 from keraunos.core.building import building
 from keraunos.core.evaluation import NoHistory, computable, frozen_call, realized, symbolic
+from keraunos.core.fields import Declared, Name, varying
 from keraunos.core.frozen import frozen
 from keraunos.core.naming import automatic_name
 from keraunos.core.scope import Scope, current_scope, get_mask, set_mask, sizes_are_guesses
@@ -113,7 +114,29 @@ class _Signature(NamedTuple):
     open_ended: bool
 
 
-class Layer(Stateful):
+if TYPE_CHECKING:
+
+    class _Arguments(Stateful, Declared, kw_only=True):
+        """What every layer takes by name; see ``core.fields``."""
+
+        activity_regularizer: Any = None
+        activity_regularizer_sum: bool = False
+        trainable: bool = True
+        dtype: Any = None
+        autocast: bool = True
+        name: Name = None
+        # What a first layer may be told in place of an Input before it.
+        input_shape: Any = None
+        batch_shape: Any = None
+        input_dim: SupportsIndex | None = None
+        batch_size: SupportsIndex | None = None
+        weights: Any = None
+
+else:
+    _Arguments = Stateful
+
+
+class Layer(_Arguments):
     """A function with weights.
 
     A subclass makes its weights in ``build(input_shape)`` with ``add_weight`` and
@@ -205,6 +228,7 @@ class Layer(Stateful):
 
     # --- for subclasses ----------------------------------------------------------
 
+    @varying
     def build(self, input_shape: Any) -> None:
         """Make the weights; sizes that are not known are ``None``."""
         self.built = True
@@ -310,6 +334,7 @@ class Layer(Stateful):
                 if isinstance(update, (list, tuple)):
                     update[0].assign(update[1])
 
+    @varying
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Mask of the outputs; the mask of the inputs where the layer supports masking.
 
@@ -325,6 +350,7 @@ class Layer(Stateful):
             )
         return None
 
+    @varying
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shape of the outputs for inputs of a shape; ``None`` where a size is open."""
         specs = _map_shapes(lambda shape: TensorSpec(shape, self.compute_dtype), input_shape)
@@ -715,7 +741,7 @@ class Layer(Stateful):
 
     dtype = variable_dtype
 
-    def __getattr__(self, name: str) -> Any:
+    def _found(self, name: str) -> Any:
         if hasattr(type(self), name):
             return object.__getattribute__(self, name)  # a property that raised AttributeError: raise it again
         if chosen() and not name.startswith("_") and "_nodes" in vars(self):
@@ -723,6 +749,9 @@ class Layer(Stateful):
             if today != name and hasattr(self, today):
                 return getattr(self, today)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    if not TYPE_CHECKING:  # or no attribute would be unknown
+        __getattr__ = _found
 
     @property
     def input(self) -> Any:
@@ -825,6 +854,17 @@ class Layer(Stateful):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+if TYPE_CHECKING:
+
+    class SomeLayer(Layer):
+        """A layer whose class is not known, so that it may have any attribute."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    SomeLayer = Layer
 
 
 class UsageErrorNeverCalled(NotBuiltError, AttributeError):

@@ -4,7 +4,7 @@ import math
 from typing import Any, ClassVar
 
 from keraunos.backend import K
-from keraunos.core.fields import PositiveInt
+from keraunos.core.fields import PositiveInt, Sizes, by_name
 from keraunos.layers.arguments import Activation, Constraint, DataFormat, Initializer, Padding, Regularizer
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 from keraunos.layers.windows import channel_axis, check_window, numbers, spatial_axes
@@ -47,8 +47,8 @@ class LocallyConnected(Layer):
     batch_coupled = False
 
     filters: PositiveInt
-    kernel_size: Any
-    strides: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: Padding = "valid"
     data_format: DataFormat = None
     activation: Activation = None
@@ -57,7 +57,7 @@ class LocallyConnected(Layer):
     bias_initializer: Initializer = "zeros"
     kernel_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
 

@@ -1,9 +1,9 @@
 """Low-rank adaptation: train two thin matrices instead of a layer's large one."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, SupportsFloat, SupportsIndex
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, real
+from keraunos.core.fields import Converted, Field, real
 from keraunos.layers.layer import Layer
 from keraunos.utils.errors import ArgumentError, NotBuiltError, UsageError
 
@@ -16,8 +16,8 @@ def _rank(value: Any) -> int | None:
     return int(value)
 
 
-Rank = Annotated[int | None, Field(_rank)]
-Alpha = Annotated[float | None, Field(real(optional=True))]
+Rank = Annotated[Converted[int | None, SupportsIndex | None], Field(_rank)]
+Alpha = Annotated[Converted[float | None, SupportsFloat | None], Field(real(optional=True))]
 
 
 class Adaptable(Layer):

@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, SupportsIndex
 
 import numpy as np
 
 from keraunos.backend import K
-from keraunos.core.fields import Field
+from keraunos.core.fields import Converted, Field, Wholes
 from keraunos.core.symbolic import SymbolicTensor
 from keraunos.layers.layer import LAYERS, Layer
 from keraunos.utils.errors import ArgumentError, ShapeError
@@ -34,8 +34,8 @@ def _dot_axes(value: Any) -> int | tuple[int, int]:
     return int(value) if _is_int(value) else (int(pair[0]), int(pair[1]))
 
 
-Axis = Annotated[int, Field(_axis)]
-DotAxes = Annotated[int | tuple[int, int], Field(_dot_axes)]
+Axis = Annotated[Converted[int, SupportsIndex], Field(_axis)]
+DotAxes = Annotated[Converted[int | tuple[int, int], Wholes], Field(_dot_axes)]
 
 
 class Merge(Layer):

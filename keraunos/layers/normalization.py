@@ -1,12 +1,14 @@
 """Normalization of activations: over the batch, or within each sample."""
 
 import math
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, SupportsFloat
 
 import numpy as np
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, HiddenFlag, NonNegativeReal, Rate, choice
+from keraunos.core.fields import Converted, Field, HiddenFlag, NonNegativeReal, Rate, Wholes, choice
 from keraunos.layers.arguments import Constraint, Initializer, Regularizer
 from keraunos.layers.layer import LAYERS, InputSpec, Layer, known
 from keraunos.utils.config import epsilon
@@ -39,9 +41,9 @@ def _clipping(value: Any) -> dict[str, float] | None:
     return None if value is None else limits
 
 
-Axis = Annotated[int, Field(_axis)]
-Axes = Annotated[int | list[int], Field(_axes)]
-Clipping = Annotated[dict[str, float] | None, Field(_clipping)]
+Axis = Annotated[Converted[int, Wholes], Field(_axis)]
+Axes = Annotated[Converted[int | list[int], Wholes], Field(_axes)]
+Clipping = Annotated[Converted[dict[str, float] | None, Mapping[str, SupportsFloat] | None], Field(_clipping)]
 Never = Annotated[bool, Field(choice(False))]
 Mode = Annotated[int, Field(choice(0, 1, 2), hidden=True)]
 MaskCounts = Annotated[bool, Field(bool, hidden=True)]
@@ -109,6 +111,7 @@ class BatchNormalization(Layer):
     renorm_clipping: Clipping = None
     renorm_momentum: Rate = 0.99
     synchronized: Never = False
+    _: KW_ONLY
     unbiased_variance: HiddenFlag = False
     debiased_averages: HiddenFlag = False
     trains_frozen: HiddenFlag = False

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from keraunos.backend import K
+from keraunos.core.fields import OptionalSizes, Sizes
 from keraunos.layers.arguments import DataFormat, WidePadding
 from keraunos.layers.layer import LAYERS, InputSpec, Layer
 from keraunos.layers.windows import centred, check_window, numbers, spatial_axes
@@ -30,8 +31,8 @@ class Pooling(Layer):
     operation: ClassVar[str]
     batch_coupled = False
 
-    pool_size: Any
-    strides: Any = None
+    pool_size: Sizes
+    strides: OptionalSizes = None
     padding: WidePadding = "valid"
     data_format: DataFormat = None
 
@@ -54,7 +55,7 @@ class MaxPooling(Pooling):
     """Largest number of each window; see ``Pooling``."""
 
     operation = "max_pool"
-    pool_size: Any = 2
+    pool_size: Sizes = 2
 
 
 class AveragePooling(Pooling):

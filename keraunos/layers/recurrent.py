@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ClassVar
+from dataclasses import KW_ONLY
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
 from keraunos.backend import K
 from keraunos.core import registry
-from keraunos.core.fields import Field, HiddenFlag, PositiveInt, Rate, choice
+from keraunos.core.fields import Converted, Field, HiddenFlag, PositiveInt, Rate, by_name, choice
 from keraunos.core.scope import next_key, sizes_are_guesses
 from keraunos.core.symbolic import SymbolicTensor, is_symbolic
 from keraunos.core.variable import Variable
@@ -45,7 +46,7 @@ def _cells(values: Any) -> list[Any]:
 
 
 Cell = Annotated[Any, Field(_cell, registry.serialize)]
-Cells = Annotated[list[Any], Field(_cells, registry.serialize)]
+Cells = Annotated[Converted[list[Any], Sequence[Any]], Field(_cells, registry.serialize)]
 Reversed = Annotated[bool, Field(bool, hidden=True)]
 Constants = Annotated[int | None, Field(lambda value: value, hidden=True)]
 UseCudnn = Annotated[bool | str, Field(choice("auto", True, False))]
@@ -68,45 +69,8 @@ class SequenceSpec(InputSpec):
         super().check(shape, owner)
 
 
-@LAYERS.register()
-class RNN(Layer):
-    """Runs a cell over time: ``output[t], states = cell(inputs[t], states)``.
-
-    Where a mask is false, the states stay as they are and the output repeats the previous one.
-
-    Input shape:  ``(batch, time, features)``, or a list of that and the initial states
-    Output shape: ``(batch, units)``, or ``(batch, time, units)`` with ``return_sequences``;
-    with ``return_state`` a tuple of the output and the last states
-
-    Args:
-        cell: A cell, or a list of cells, each of which takes the output of the one before.
-            A cell has ``call(inputs, states)``, which returns the output and the new states,
-            ``state_size``, and where wanted ``output_size`` and ``get_initial_state(batch_size)``.
-        return_sequences: Whether to return the outputs of all steps, not only of the last.
-        return_state: Whether to return the last states too.
-        go_backwards: Whether to go from the last step to the first; outputs come in the order of computation.
-        stateful: Whether row ``i`` of a batch starts from the last state of row ``i`` of the batch before.
-        unroll: Whether to compile each step by itself: faster for few steps, but longer to compile.
-        zero_output_for_mask: Whether outputs of masked steps are zero (with ``return_sequences``).
-        num_constants: How many of the inputs, the last ones, go to the cell at every step, as in Keras 2; set where the
-            layer is called with ``constants``, which a cell takes by an argument of that name.
-
-    Raises:
-        ArgumentError: The cell has no ``call`` or no ``state_size``.
-        ShapeError: Inputs, mask or states of a wrong shape; ``stateful`` and a batch size that is unknown or changes.
-
-    >>> RNN([LSTMCell(4), GRUCell(3)], return_sequences=True).compute_output_shape((None, 7, 2))
-    (None, 7, 3)
-    """
-
-    cell: Cell
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    stateful: bool = False
-    unroll: bool = False
-    zero_output_for_mask: bool = False
-    num_constants: Constants = None
+class OverTime(Layer):
+    """What a layer does that runs a cell over time; a subclass says in which order it takes RNN's arguments."""
 
     supports_masking = True
 
@@ -319,6 +283,48 @@ class RNN(Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         return cls(**config)
+
+
+@LAYERS.register()
+class RNN(OverTime):
+    """Runs a cell over time: ``output[t], states = cell(inputs[t], states)``.
+
+    Where a mask is false, the states stay as they are and the output repeats the previous one.
+
+    Input shape:  ``(batch, time, features)``, or a list of that and the initial states
+    Output shape: ``(batch, units)``, or ``(batch, time, units)`` with ``return_sequences``;
+    with ``return_state`` a tuple of the output and the last states
+
+    Args:
+        cell: A cell, or a list of cells, each of which takes the output of the one before.
+            A cell has ``call(inputs, states)``, which returns the output and the new states,
+            ``state_size``, and where wanted ``output_size`` and ``get_initial_state(batch_size)``.
+        return_sequences: Whether to return the outputs of all steps, not only of the last.
+        return_state: Whether to return the last states too.
+        go_backwards: Whether to go from the last step to the first; outputs come in the order of computation.
+        stateful: Whether row ``i`` of a batch starts from the last state of row ``i`` of the batch before.
+        unroll: Whether to compile each step by itself: faster for few steps, but longer to compile.
+        zero_output_for_mask: Whether outputs of masked steps are zero (with ``return_sequences``).
+        num_constants: How many of the inputs, the last ones, go to the cell at every step, as in Keras 2; set where the
+            layer is called with ``constants``, which a cell takes by an argument of that name.
+
+    Raises:
+        ArgumentError: The cell has no ``call`` or no ``state_size``.
+        ShapeError: Inputs, mask or states of a wrong shape; ``stateful`` and a batch size that is unknown or changes.
+
+    >>> RNN([LSTMCell(4), GRUCell(3)], return_sequences=True).compute_output_shape((None, 7, 2))
+    (None, 7, 3)
+    """
+
+    cell: Cell
+    return_sequences: bool = False
+    return_state: bool = False
+    go_backwards: bool = False
+    stateful: bool = False
+    unroll: bool = False
+    zero_output_for_mask: bool = False
+    _: KW_ONLY
+    num_constants: Constants = None
 
 
 # --- the loop ------------------------------------------------------------------------
@@ -689,6 +695,7 @@ class LSTMCell(GatedCell):
     dropout: Rate = 0.0
     recurrent_dropout: Rate = 0.0
     seed: int | None = None
+    _: KW_ONLY
     gates_apart: HiddenFlag = False
 
     gates = 4
@@ -760,6 +767,7 @@ class GRUCell(GatedCell):
     recurrent_dropout: Rate = 0.0
     reset_after: bool = True
     seed: int | None = None
+    _: KW_ONLY
     gates_apart: HiddenFlag = False
 
     gates = 3
@@ -820,6 +828,7 @@ class StackedRNNCells(Layer):
     """
 
     cells: Cells
+    _: KW_ONLY
     last_states_first: Reversed = False
 
     def in_order(self, items: Sequence[Any]) -> list[Any]:
@@ -881,7 +890,13 @@ def _width(cell: Any) -> int:
 # --- layers of one built-in cell -------------------------------------------------------
 
 
-class CellLayer(RNN):
+if TYPE_CHECKING:
+    _OfOneCell = OverTime  # not RNN, whose arguments would come first
+else:
+    _OfOneCell = RNN
+
+
+class CellLayer(_OfOneCell):
     """An RNN of one built-in cell, with the arguments of both."""
 
     _fields: ClassVar[dict[str, Any]] = {}
@@ -930,7 +945,7 @@ class SimpleRNN(CellLayer):
     kernel_regularizer: Regularizer = None
     recurrent_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     recurrent_constraint: Constraint = None
     bias_constraint: Constraint = None
@@ -982,7 +997,7 @@ class LSTM(CellLayer):
     kernel_regularizer: Regularizer = None
     recurrent_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     recurrent_constraint: Constraint = None
     bias_constraint: Constraint = None
@@ -997,6 +1012,7 @@ class LSTM(CellLayer):
     use_cudnn: UseCudnn = "auto"
     zero_output_for_mask: bool = False
     implementation: int = 2
+    _: KW_ONLY
     gates_apart: HiddenFlag = False
 
     cell_class = LSTMCell
@@ -1029,7 +1045,7 @@ class GRU(CellLayer):
     kernel_regularizer: Regularizer = None
     recurrent_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     recurrent_constraint: Constraint = None
     bias_constraint: Constraint = None
@@ -1045,6 +1061,7 @@ class GRU(CellLayer):
     use_cudnn: UseCudnn = "auto"
     zero_output_for_mask: bool = False
     implementation: int = 2
+    _: KW_ONLY
     gates_apart: HiddenFlag = False
 
     cell_class = GRUCell

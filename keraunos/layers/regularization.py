@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, SupportsFloat, SupportsIndex
 
 from keraunos import regularizers
 from keraunos.backend import K
-from keraunos.core.fields import Field, NonNegativeReal, Rate, real
+from keraunos.core.fields import Converted, Field, NonNegativeReal, Rate, real
 from keraunos.core.scope import next_key
 from keraunos.layers.arguments import DataFormat
 from keraunos.layers.layer import LAYERS, InputSpec, Layer
@@ -33,9 +33,11 @@ def _noise_shape(value: Any) -> tuple[int | None, ...] | None:
     return tuple(None if size is None else int(size) for size in value)
 
 
-Seed = Annotated[int | None, Field(_seed)]
-NoiseShape = Annotated[Sequence[int | None] | None, Field(_noise_shape)]
-RateBelowOne = Annotated[float, Field(real(0, 1, open_high=True))]
+Seed = Annotated[Converted[int | None, SupportsIndex | None], Field(_seed)]
+NoiseShape = Annotated[
+    Converted[tuple[int | None, ...] | None, Sequence[SupportsIndex | None] | None], Field(_noise_shape)
+]
+RateBelowOne = Annotated[Converted[float, SupportsFloat], Field(real(0, 1, open_high=True))]
 
 
 class Noise(Layer):

@@ -1,10 +1,11 @@
 """Layers that only rearrange: Flatten, Reshape, Permute, RepeatVector."""
 
 import math
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, SupportsIndex
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, PositiveInt, per_axis
+from keraunos.core.fields import Converted, Field, PositiveInt, per_axis
 from keraunos.layers.arguments import DataFormat
 from keraunos.layers.layer import LAYERS, InputSpec, Layer
 from keraunos.utils.errors import ArgumentError, ShapeError
@@ -27,8 +28,8 @@ def _permutation(value: Any) -> tuple[int, ...]:
     return tuple(int(axis) for axis in axes)
 
 
-Target = Annotated[tuple[int, ...], Field(_target)]
-Permutation = Annotated[tuple[int, ...], Field(_permutation)]
+Target = Annotated[Converted[tuple[int, ...], SupportsIndex | Iterable[SupportsIndex | None]], Field(_target)]
+Permutation = Annotated[Converted[tuple[int, ...], SupportsIndex | Iterable[SupportsIndex]], Field(_permutation)]
 
 
 @LAYERS.register()

@@ -1,11 +1,12 @@
 """Layers that change spatial sizes without weights: ZeroPadding, Cropping, UpSampling."""
 
+from dataclasses import KW_ONLY
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, HiddenFlag, choice
+from keraunos.core.fields import Field, HiddenFlag, Sizes, choice
 from keraunos.layers.arguments import DataFormat
 from keraunos.layers.layer import LAYERS, InputSpec, Layer
 from keraunos.layers.windows import numbers, pairs, spatial_axes
@@ -105,6 +106,7 @@ class Cropping(Resizing):
     """
 
     cropping: Any = 1
+    _: KW_ONLY
     may_be_empty: HiddenFlag = False
 
     def setup(self) -> None:
@@ -172,7 +174,7 @@ class UpSampling(Resizing):
         data_format: ``"channels_last"`` or ``"channels_first"`` (2D and 3D).
     """
 
-    size: Any = 2
+    size: Sizes = 2
 
     def setup(self) -> None:
         found = numbers(self, "size")
@@ -213,6 +215,7 @@ class UpSampling2D(UpSampling):
     rank = 2
     data_format: DataFormat = None
     interpolation: Interpolation = "nearest"
+    _: KW_ONLY
     by_corners: HiddenFlag = False
 
     def call(self, inputs: Any) -> Any:

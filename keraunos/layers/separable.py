@@ -3,7 +3,7 @@
 from typing import Any
 
 from keraunos.backend import K
-from keraunos.core.fields import PositiveInt
+from keraunos.core.fields import PositiveInt, Sizes, by_name
 from keraunos.layers.arguments import Activation, Constraint, DataFormat, Initializer, Regularizer, WidePadding
 from keraunos.layers.convolution import Convolving
 from keraunos.layers.layer import LAYERS
@@ -66,19 +66,19 @@ class DepthwiseConv(Separate):
     Reference: Sifre 2014, "Rigid-motion scattering for image classification"; Howard et al. 2017, "MobileNets".
     """
 
-    kernel_size: Any
-    strides: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: WidePadding = "valid"
     depth_multiplier: PositiveInt = 1
     data_format: DataFormat = None
-    dilation_rate: Any = 1
+    dilation_rate: Sizes = 1
     activation: Activation = None
     use_bias: bool = True
     depthwise_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
     depthwise_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     depthwise_constraint: Constraint = None
     bias_constraint: Constraint = None
 
@@ -139,11 +139,11 @@ class SeparableConv(Separate):
     """
 
     filters: PositiveInt
-    kernel_size: Any
-    strides: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: WidePadding = "valid"
     data_format: DataFormat = None
-    dilation_rate: Any = 1
+    dilation_rate: Sizes = 1
     depth_multiplier: PositiveInt = 1
     activation: Activation = None
     use_bias: bool = True
@@ -153,7 +153,7 @@ class SeparableConv(Separate):
     depthwise_regularizer: Regularizer = None
     pointwise_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     depthwise_constraint: Constraint = None
     pointwise_constraint: Constraint = None
     bias_constraint: Constraint = None

@@ -1,9 +1,11 @@
 """Transposed convolutions, which enlarge spatial axes: the gradient of a convolution, as a layer."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, SupportsIndex
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, HiddenFlag, PositiveInt, per_axis
+from keraunos.core.fields import Converted, Field, HiddenFlag, OptionalSizes, PositiveInt, Sizes, by_name, per_axis
 from keraunos.layers.arguments import Activation, Constraint, DataFormat, Initializer, Regularizer, WidePadding
 from keraunos.layers.convolution import Convolving
 from keraunos.layers.layer import LAYERS
@@ -30,7 +32,7 @@ def _sizes(value: Any) -> tuple[int, ...] | None:
         raise ArgumentError("expected a positive whole number for each spatial axis.") from None
 
 
-OutputSize = Annotated[tuple[int, ...] | None, Field(_sizes, hidden=True)]
+OutputSize = Annotated[Converted[tuple[int, ...] | None, Sequence[SupportsIndex] | None], Field(_sizes, hidden=True)]
 
 
 class ConvTranspose(Convolving):
@@ -68,21 +70,22 @@ class ConvTranspose(Convolving):
     """
 
     filters: PositiveInt
-    kernel_size: Any
-    strides: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: WidePadding = "valid"
-    output_padding: Any = None
+    output_padding: OptionalSizes = None
     data_format: DataFormat = None
-    dilation_rate: Any = 1
+    dilation_rate: Sizes = 1
     activation: Activation = None
     use_bias: bool = True
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
     kernel_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
+    _: KW_ONLY
     output_size: OutputSize = None
     flipped: HiddenFlag = False
 
@@ -177,21 +180,22 @@ class Conv3DTranspose(ConvTranspose):
 
     rank = 3
     filters: PositiveInt
-    kernel_size: Any
-    strides: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: WidePadding = "valid"
     data_format: DataFormat = None
-    output_padding: Any = None
-    dilation_rate: Any = 1
+    output_padding: OptionalSizes = by_name(default=None, kw_only=True)
+    dilation_rate: Sizes = 1
     activation: Activation = None
     use_bias: bool = True
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
     kernel_regularizer: Regularizer = None
     bias_regularizer: Regularizer = None
-    activity_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = by_name(default=None, kw_only=True)
     kernel_constraint: Constraint = None
     bias_constraint: Constraint = None
+    _: KW_ONLY
     output_size: OutputSize = None
     flipped: HiddenFlag = False
 

@@ -32,6 +32,8 @@ class Wrapper(Layer):
         ArgumentError: What is given is no layer.
     """
 
+    layer: Any
+
     def __init__(self, layer: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.layer = _layer(layer, type(self).__name__)

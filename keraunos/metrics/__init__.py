@@ -146,7 +146,6 @@ __all__ = [
     "mean_squared_logarithmic_error",
     "pearson_correlation",
     "poisson",
-    "resolve",
     "serialize",
     "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",
@@ -234,4 +233,4 @@ def resolve(
     return metric
 
 
-__getattr__ = spelling.older_names(__name__)
+spelling.offer_older(__name__)

@@ -1,9 +1,9 @@
 """Accuracies: the share of rows, or steps, whose label is met."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, SupportsFloat
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, PositiveInt, real
+from keraunos.core.fields import Converted, Dtype, Field, Name, PositiveInt, real
 from keraunos.losses import squeeze_or_expand_to_same_rank
 from keraunos.metrics.base import table
 from keraunos.metrics.reductions import MeanMetricWrapper, metric_function
@@ -124,8 +124,8 @@ class Accuracy(MeanMetricWrapper):
 
     fn = staticmethod(accuracy)
     direction = "up"
-    name: str | None = "accuracy"
-    dtype: Any = None
+    name: Name = "accuracy"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -143,9 +143,9 @@ class BinaryAccuracy(MeanMetricWrapper):
 
     fn = staticmethod(binary_accuracy)
     direction = "up"
-    name: str | None = "binary_accuracy"
-    dtype: Any = None
-    threshold: Annotated[float | None, Field(real(optional=True))] = 0.5
+    name: Name = "binary_accuracy"
+    dtype: Dtype = None
+    threshold: Annotated[Converted[float | None, SupportsFloat | None], Field(real(optional=True))] = 0.5
 
 
 @table.register()
@@ -159,8 +159,8 @@ class CategoricalAccuracy(MeanMetricWrapper):
 
     fn = staticmethod(categorical_accuracy)
     direction = "up"
-    name: str | None = "categorical_accuracy"
-    dtype: Any = None
+    name: Name = "categorical_accuracy"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -174,8 +174,8 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 
     fn = staticmethod(sparse_categorical_accuracy)
     direction = "up"
-    name: str | None = "sparse_categorical_accuracy"
-    dtype: Any = None
+    name: Name = "sparse_categorical_accuracy"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -191,8 +191,8 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     fn = staticmethod(top_k_categorical_accuracy)
     direction = "up"
     k: PositiveInt = 5
-    name: str | None = "top_k_categorical_accuracy"
-    dtype: Any = None
+    name: Name = "top_k_categorical_accuracy"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -209,8 +209,8 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     fn = staticmethod(sparse_top_k_categorical_accuracy)
     direction = "up"
     k: PositiveInt = 5
-    name: str | None = "sparse_top_k_categorical_accuracy"
-    dtype: Any = None
+    name: Name = "sparse_top_k_categorical_accuracy"
+    dtype: Dtype = None
     from_sorted_ids: bool = False
 
 

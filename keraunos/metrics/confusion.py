@@ -1,12 +1,23 @@
 """Metrics that count hits and misses at thresholds: precision, recall, and areas under curves."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, SupportsFloat, SupportsIndex
 
 import numpy as np
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, NonNegativeInt, PositiveInt, Rate, choice, real
+from keraunos.core.fields import (
+    Converted,
+    Declared,
+    Dtype,
+    Field,
+    Name,
+    NonNegativeInt,
+    PositiveInt,
+    Rate,
+    choice,
+    real,
+)
 from keraunos.losses import squeeze_or_expand_to_same_rank
 from keraunos.metrics.base import Metric, table
 from keraunos.utils.config import epsilon
@@ -36,12 +47,14 @@ def _weights(value: Any) -> Any:
     return None if value is None else np.asarray(value, "float32").tolist()
 
 
-Thresholds = Annotated[Any, Field(_thresholds)]
-ClassId = Annotated[int | None, Field(_optional(NonNegativeInt.__metadata__[0].convert))]
-TopK = Annotated[int | None, Field(_optional(PositiveInt.__metadata__[0].convert))]
+Thresholds = Annotated[Converted[Any, SupportsFloat | Sequence[SupportsFloat] | np.ndarray | None], Field(_thresholds)]
+ClassId = Annotated[
+    Converted[int | None, SupportsIndex | None], Field(_optional(NonNegativeInt.__metadata__[0].convert))
+]
+TopK = Annotated[Converted[int | None, SupportsIndex | None], Field(_optional(PositiveInt.__metadata__[0].convert))]
 
 
-class _Confusion(Metric):
+class _Confusion(Metric, Declared):
     """Base: sums of weights of true and false positives and negatives at thresholds.
 
     ``y_true`` holds labels 0 and 1 in the shape of ``y_pred``. Integer labels
@@ -135,8 +148,8 @@ class TruePositives(_Count):
     kept = {"accumulator": "tp"}
     direction = "up"
     thresholds: Thresholds = None
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
 
 
 @table.register("fp")
@@ -146,8 +159,8 @@ class FalsePositives(_Count):
     kept = {"accumulator": "fp"}
     direction = "down"
     thresholds: Thresholds = None
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
 
 
 @table.register("tn")
@@ -157,8 +170,8 @@ class TrueNegatives(_Count):
     kept = {"accumulator": "tn"}
     direction = "up"
     thresholds: Thresholds = None
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
 
 
 @table.register("fn")
@@ -168,8 +181,8 @@ class FalseNegatives(_Count):
     kept = {"accumulator": "fn"}
     direction = "down"
     thresholds: Thresholds = None
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
 
 
 @table.register()
@@ -196,8 +209,8 @@ class Precision(_Confusion):
     thresholds: Thresholds = None
     top_k: TopK = None
     class_id: ClassId = None
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
 
     def result(self) -> Any:
         """Precision; 0 where nothing was predicted as 1."""
@@ -217,8 +230,8 @@ class Recall(_Confusion):
     thresholds: Thresholds = None
     top_k: TopK = None
     class_id: ClassId = None
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
 
     def result(self) -> Any:
         """Recall; 0 where there is no label 1."""
@@ -279,8 +292,8 @@ class SensitivityAtSpecificity(_AtThreshold):
     specificity: Rate
     num_thresholds: PositiveInt = 200
     class_id: ClassId = None
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
 
 
 @table.register()
@@ -296,8 +309,8 @@ class SpecificityAtSensitivity(_AtThreshold):
     sensitivity: Rate
     num_thresholds: PositiveInt = 200
     class_id: ClassId = None
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
 
 
 @table.register()
@@ -313,8 +326,8 @@ class PrecisionAtRecall(_AtThreshold):
     recall: Rate
     num_thresholds: PositiveInt = 200
     class_id: ClassId = None
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
 
 
 @table.register()
@@ -330,8 +343,8 @@ class RecallAtPrecision(_AtThreshold):
     precision: Rate
     num_thresholds: PositiveInt = 200
     class_id: ClassId = None
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
 
 
 # --- areas ------------------------------------------------------------------------------
@@ -374,11 +387,13 @@ class AUC(_Confusion):
     num_thresholds: PositiveInt = 200
     curve: Annotated[str, Field(_upper_choice("ROC", "PR", "PRGAIN"))] = "ROC"
     summation_method: Annotated[str, Field(choice("interpolation", "majoring", "minoring"))] = "interpolation"
-    name: str | None = None
-    dtype: Any = None
+    name: Name = None
+    dtype: Dtype = None
     thresholds: Thresholds = None
     multi_label: bool = False
-    num_labels: Annotated[int | None, Field(_optional(PositiveInt.__metadata__[0].convert))] = None
+    num_labels: Annotated[
+        Converted[int | None, SupportsIndex | None], Field(_optional(PositiveInt.__metadata__[0].convert))
+    ] = None
     label_weights: Annotated[Any, Field(_weights)] = None
     from_logits: bool = False
 

@@ -1,9 +1,9 @@
 """F scores: precision and recall in one number, for each class or averaged."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, SupportsFloat
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, choice, real
+from keraunos.core.fields import Converted, Declared, Dtype, Field, Name, choice, real
 from keraunos.metrics.base import Metric, table
 from keraunos.metrics.confusion import paired
 from keraunos.utils.config import epsilon
@@ -25,12 +25,12 @@ def _threshold(value: Any) -> float | None:
 
 
 Average = Annotated[str | None, Field(choice(None, "micro", "macro", "weighted"))]
-Positive = Annotated[float, Field(_positive)]
-Threshold = Annotated[float | None, Field(_threshold)]
+Positive = Annotated[Converted[float, SupportsFloat], Field(_positive)]
+Threshold = Annotated[Converted[float | None, SupportsFloat | None], Field(_threshold)]
 
 
 @table.register("fbeta", "fbeta_score")
-class FBetaScore(Metric):
+class FBetaScore(Metric, Declared):
     """``(1 + b**2) * precision * recall / (b**2 * precision + recall)``, from counts over the epoch.
 
     ``y_true`` is one-hot, ``(batch, classes)``, or holds integer labels,
@@ -55,8 +55,8 @@ class FBetaScore(Metric):
     average: Average = None
     beta: Positive = 1.0
     threshold: Threshold = None
-    name: str | None = "fbeta_score"
-    dtype: Any = None
+    name: Name = "fbeta_score"
+    dtype: Dtype = None
 
     def build(self, y_true_shape: Any, y_pred_shape: Any) -> None:
         """Make the counts of each class."""

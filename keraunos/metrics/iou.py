@@ -1,22 +1,25 @@
 """Intersection over union, for segmentation: from a confusion matrix over the epoch."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, SupportsIndex
 
 import numpy as np
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, PositiveInt, Real
+from keraunos.core.fields import Converted, Declared, Field, Name, PositiveInt, Real
 from keraunos.metrics.base import Metric, table
 from keraunos.metrics.of_losses import Label
 from keraunos.utils.config import epsilon
 from keraunos.utils.errors import ArgumentError, ShapeError, warn
 from keraunos.utils.text import shape_text
 
-Ids = Annotated[Any, Field(lambda value: [int(number) for number in value])]
-Counts = Annotated[Any, Field(lambda value: "int32" if value is None else value)]
+Ids = Annotated[
+    Converted[list[int], Sequence[SupportsIndex] | np.ndarray], Field(lambda value: [int(number) for number in value])
+]
+Counts = Annotated[Converted[str, Any], Field(lambda value: "int32" if value is None else value)]
 
 
-class _IoUBase(Metric):
+class _IoUBase(Metric, Declared):
     """Base: the matrix of truth against prediction, and the mean ratio of the wanted classes."""
 
     row_wise = True
@@ -134,7 +137,7 @@ class IoU(_IoUBase):
 
     num_classes: PositiveInt
     target_class_ids: Ids
-    name: str | None = None
+    name: Name = None
     dtype: Counts = None
     ignore_class: Label = None
     sparse_y_true: bool = True
@@ -158,7 +161,7 @@ class BinaryIoU(_IoUBase):
 
     target_class_ids: Ids = (0, 1)
     threshold: Real = 0.5
-    name: str | None = None
+    name: Name = None
     dtype: Counts = None
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -182,7 +185,7 @@ class MeanIoU(_IoUBase):
     """
 
     num_classes: PositiveInt
-    name: str | None = None
+    name: Name = None
     dtype: Counts = None
     ignore_class: Label = None
     sparse_y_true: bool = True
@@ -203,7 +206,7 @@ class OneHotIoU(_IoUBase):
     sparse_y_true = False
     num_classes: PositiveInt
     target_class_ids: Ids
-    name: str | None = None
+    name: Name = None
     dtype: Counts = None
     ignore_class: Label = None
     sparse_y_pred: bool = False
@@ -221,7 +224,7 @@ class OneHotMeanIoU(_IoUBase):
 
     sparse_y_true = False
     num_classes: PositiveInt
-    name: str | None = None
+    name: Name = None
     dtype: Counts = None
     ignore_class: Label = None
     sparse_y_pred: bool = False

@@ -1,15 +1,16 @@
 """Losses as metrics: their exact mean over the rows of an epoch."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, SupportsIndex
 
 from keraunos import losses
 from keraunos.backend import K
-from keraunos.core.fields import Field, Rate
-from keraunos.losses import Axis
+from keraunos.core.fields import Axes, Converted, Dtype, Field, Name, Rate
 from keraunos.metrics.base import table
 from keraunos.metrics.reductions import MeanMetricWrapper, metric_function
 
-Label = Annotated[int | None, Field(lambda value: None if value is None else int(value))]
+Label = Annotated[
+    Converted[int | None, SupportsIndex | None], Field(lambda value: None if value is None else int(value))
+]
 
 
 @metric_function
@@ -36,8 +37,8 @@ class MeanSquaredError(MeanMetricWrapper):
 
     fn = staticmethod(losses.mean_squared_error)
     direction = "down"
-    name: str | None = "mean_squared_error"
-    dtype: Any = None
+    name: Name = "mean_squared_error"
+    dtype: Dtype = None
 
 
 @table.register("mae", "MAE")
@@ -46,8 +47,8 @@ class MeanAbsoluteError(MeanMetricWrapper):
 
     fn = staticmethod(losses.mean_absolute_error)
     direction = "down"
-    name: str | None = "mean_absolute_error"
-    dtype: Any = None
+    name: Name = "mean_absolute_error"
+    dtype: Dtype = None
 
 
 @table.register("mape", "MAPE")
@@ -56,8 +57,8 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
 
     fn = staticmethod(losses.mean_absolute_percentage_error)
     direction = "down"
-    name: str | None = "mean_absolute_percentage_error"
-    dtype: Any = None
+    name: Name = "mean_absolute_percentage_error"
+    dtype: Dtype = None
 
 
 @table.register("msle", "MSLE")
@@ -66,8 +67,8 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
 
     fn = staticmethod(losses.mean_squared_logarithmic_error)
     direction = "down"
-    name: str | None = "mean_squared_logarithmic_error"
-    dtype: Any = None
+    name: Name = "mean_squared_logarithmic_error"
+    dtype: Dtype = None
 
 
 @table.register("logcosh", "log_cosh")
@@ -76,8 +77,8 @@ class LogCoshError(MeanMetricWrapper):
 
     fn = staticmethod(losses.log_cosh)
     direction = "down"
-    name: str | None = "logcosh"
-    dtype: Any = None
+    name: Name = "logcosh"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -95,9 +96,9 @@ class CosineSimilarity(MeanMetricWrapper):
 
     fn = staticmethod(cosine_similarity)
     direction = "up"
-    name: str | None = "cosine_similarity"
-    dtype: Any = None
-    axis: Axis = -1
+    name: Name = "cosine_similarity"
+    dtype: Dtype = None
+    axis: Axes = -1
 
 
 @table.register()
@@ -106,8 +107,8 @@ class Hinge(MeanMetricWrapper):
 
     fn = staticmethod(losses.hinge)
     direction = "down"
-    name: str | None = "hinge"
-    dtype: Any = None
+    name: Name = "hinge"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -116,8 +117,8 @@ class SquaredHinge(MeanMetricWrapper):
 
     fn = staticmethod(losses.squared_hinge)
     direction = "down"
-    name: str | None = "squared_hinge"
-    dtype: Any = None
+    name: Name = "squared_hinge"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -126,8 +127,8 @@ class CategoricalHinge(MeanMetricWrapper):
 
     fn = staticmethod(losses.categorical_hinge)
     direction = "down"
-    name: str | None = "categorical_hinge"
-    dtype: Any = None
+    name: Name = "categorical_hinge"
+    dtype: Dtype = None
 
 
 @table.register("kld", "KLD")
@@ -136,8 +137,8 @@ class KLDivergence(MeanMetricWrapper):
 
     fn = staticmethod(losses.kl_divergence)
     direction = "down"
-    name: str | None = "kl_divergence"
-    dtype: Any = None
+    name: Name = "kl_divergence"
+    dtype: Dtype = None
 
 
 @table.register()
@@ -146,8 +147,8 @@ class Poisson(MeanMetricWrapper):
 
     fn = staticmethod(losses.poisson)
     direction = "down"
-    name: str | None = "poisson"
-    dtype: Any = None
+    name: Name = "poisson"
+    dtype: Dtype = None
 
 
 @table.register("bce", "BCE")
@@ -163,8 +164,8 @@ class BinaryCrossentropy(MeanMetricWrapper):
 
     fn = staticmethod(losses.binary_crossentropy)
     direction = "down"
-    name: str | None = "binary_crossentropy"
-    dtype: Any = None
+    name: Name = "binary_crossentropy"
+    dtype: Dtype = None
     from_logits: bool = False
     label_smoothing: Rate = 0
 
@@ -183,11 +184,11 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 
     fn = staticmethod(losses.categorical_crossentropy)
     direction = "down"
-    name: str | None = "categorical_crossentropy"
-    dtype: Any = None
+    name: Name = "categorical_crossentropy"
+    dtype: Dtype = None
     from_logits: bool = False
     label_smoothing: Rate = 0
-    axis: Axis = -1
+    axis: Axes = -1
 
 
 @table.register()
@@ -205,11 +206,11 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
 
     fn = staticmethod(losses.sparse_categorical_crossentropy)
     direction = "down"
-    name: str | None = "sparse_categorical_crossentropy"
-    dtype: Any = None
+    name: Name = "sparse_categorical_crossentropy"
+    dtype: Dtype = None
     from_logits: bool = False
     ignore_class: Label = None
-    axis: Axis = -1
+    axis: Axes = -1
 
     def valid(self, y_true: Any, y_pred: Any) -> Any:
         """Which labels are not ``ignore_class``."""

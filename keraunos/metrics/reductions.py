@@ -1,6 +1,7 @@
 """Means and sums over everything that was seen, and means of functions of rows."""
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from keraunos import losses
 from keraunos.backend import K
 from keraunos.core.evaluation import realized, returned
-from keraunos.core.fields import plain
+from keraunos.core.fields import Declared, plain
 from keraunos.core.scope import current_scope, get_mask
 from keraunos.losses import loss_class_of, merge_mask, refuse_unknown, squeeze_or_expand_to_same_rank
 from keraunos.metrics.base import Metric, table
@@ -142,7 +143,7 @@ class LastValue(Metric):
 
 
 @table.register()
-class MeanMetricWrapper(Mean):
+class MeanMetricWrapper(Mean, Declared):
     """Mean over all rows of ``fn(y_true, y_pred, **kwargs)``, exact for the epoch.
 
     Args:
@@ -161,6 +162,8 @@ class MeanMetricWrapper(Mean):
 
     #: The function, for a subclass whose fields are its arguments.
     fn: ClassVar[Callable[..., Any] | None] = None
+    _: KW_ONLY
+    by_batch: bool = False
 
     @spelling.spelled
     def __init__(

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from keraunos.backend import K
-from keraunos.core.fields import Field, NonNegativeInt, choice
-from keraunos.losses import Axis, squeeze_or_expand_to_same_rank
+from keraunos.core.fields import Axes, Declared, Dtype, Field, Name, NonNegativeInt, choice
+from keraunos.losses import squeeze_or_expand_to_same_rank
 from keraunos.metrics.base import Metric, table
 from keraunos.metrics.reductions import Mean, MeanMetricWrapper, metric_function
 from keraunos.utils.config import epsilon
@@ -42,7 +42,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
 
 
 @table.register("rmse", "RMSE")
-class RootMeanSquaredError(Mean):
+class RootMeanSquaredError(Mean, Declared):
     """``sqrt(mean((y_true - y_pred)**2))`` over everything that was seen.
 
     Args:
@@ -55,8 +55,8 @@ class RootMeanSquaredError(Mean):
 
     row_wise = True
     direction = "down"
-    name: str | None = "root_mean_squared_error"
-    dtype: Any = None
+    name: Name = "root_mean_squared_error"
+    dtype: Dtype = None
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take one batch in; arguments as in ``MeanMetricWrapper``."""
@@ -68,7 +68,7 @@ class RootMeanSquaredError(Mean):
         return K.sqrt(super().result())
 
 
-class _Moments(Metric):
+class _Moments(Metric, Declared):
     """Base of metrics of means, spreads and residuals for each column, exact over all rows.
 
     Batches are merged by the formula of Chan et al., "Updating Formulae and a
@@ -132,8 +132,8 @@ class R2Score(_Moments):
         "uniform_average"
     )
     num_regressors: NonNegativeInt = 0
-    name: str | None = "r2_score"
-    dtype: Any = None
+    name: Name = "r2_score"
+    dtype: Dtype = None
 
     def setup(self) -> None:
         self.num_samples = self.add_variable((), dtype=self.dtype, name="num_samples")
@@ -211,9 +211,9 @@ class PearsonCorrelation(_Correlation):
 
     fn = staticmethod(pearson_correlation)
     direction = "up"
-    name: str | None = "pearson_correlation"
-    dtype: Any = None
-    axis: Axis = -1
+    name: Name = "pearson_correlation"
+    dtype: Dtype = None
+    axis: Axes = -1
 
 
 @table.register("concordance")
@@ -228,9 +228,9 @@ class ConcordanceCorrelation(_Correlation):
 
     fn = staticmethod(concordance_correlation)
     direction = "up"
-    name: str | None = "concordance_correlation"
-    dtype: Any = None
-    axis: Axis = -1
+    name: Name = "concordance_correlation"
+    dtype: Dtype = None
+    axis: Axes = -1
 
     def _of_columns(self) -> Any:
         apart = K.square(self.mean_true - self.mean_pred) * self.weights

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from keraunos.layers.layer import Layer
+from keraunos.layers.layer import SomeLayer
 
 
-class LayerList(list[Layer]):
+class LayerList(list[SomeLayer]):
     """Layers of a model.
 
     Args:
@@ -14,7 +14,7 @@ class LayerList(list[Layer]):
         changed: Function that gets the list whenever it was changed, and the method that did it.
     """
 
-    def __init__(self, layers: Iterable[Layer], changed: Callable[[list[Layer], str], None]) -> None:
+    def __init__(self, layers: Iterable[Any], changed: Callable[[list[Any], str], None]) -> None:
         super().__init__(layers)
         self._changed = changed
 

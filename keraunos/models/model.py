@@ -2,18 +2,19 @@
 
 import html
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 
 from keraunos import saving
 from keraunos.backend import K
 from keraunos.backend.spec import TensorSpec
+from keraunos.core.fields import varying
 from keraunos.core.naming import automatic_name
 from keraunos.core.scope import get_mask, set_mask
 from keraunos.core.symbolic import SymbolicTensor, infer, is_symbolic
 from keraunos.core.variable import structure_changed
 from keraunos.layers import Input
-from keraunos.layers.layer import LAYERS, Layer
+from keraunos.layers.layer import LAYERS, Layer, SomeLayer
 from keraunos.models import configs
 from keraunos.models.endings import carries_nan, final_activation
 from keraunos.models.graph import Graph
@@ -28,9 +29,22 @@ from keraunos.utils.errors import ArgumentError, KeraunosError, NotBuiltError, S
 from keraunos.utils.spelling import chosen, provider, spelled
 from keraunos.utils.text import plural, shape_text, suggestion
 
+_Ends = SymbolicTensor | Sequence[Any] | Mapping[str, Any]
+
+if TYPE_CHECKING:
+
+    class _Arguments(Layer):
+        """What subclasses without a constructor take; see ``core.fields``."""
+
+        inputs: Any = None
+        outputs: Any = None
+
+else:
+    _Arguments = Layer
+
 
 @LAYERS.register("Functional")
-class Model(Trainer, Layer):
+class Model(Trainer, _Arguments):
     """Layers with inputs and outputs, and everything to train and use them.
 
     ``Model(inputs, outputs)`` is the network between symbolic tensors. A subclass
@@ -52,9 +66,16 @@ class Model(Trainer, Layer):
         "_borrowed", "_trained", "_flags", "_step_said",
     }  # fmt: skip
 
-    _graph: Graph | None = None
+    # Not annotated: a type checker would take it for an argument of subclasses.
+    _graph = cast("Graph | None", None)
     _inputs_forgotten = False
 
+    @overload
+    def __init__(self, inputs: _Ends, outputs: _Ends, name: str | None = None, **kwargs: Any) -> None: ...
+    @overload
+    def __init__(
+        self, *, name: str | None = None, trainable: bool = True, dtype: Any = None, autocast: bool = True
+    ) -> None: ...
     @spelled
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         given = dict(zip(("inputs", "outputs", "name"), args, strict=False))
@@ -92,7 +113,9 @@ class Model(Trainer, Layer):
             inputs, outputs = graph.replayed(fresh, lambda layer, *args, **kwargs: layer(*args, **kwargs))
             graph = Graph(inputs, outputs, self.name)
         self._graph, self._inputs_forgotten = graph, False
-        self._graph_layers = [operation for operation in self._graph.operations if isinstance(operation, Layer)]
+        self._graph_layers: list[Any] = [
+            operation for operation in self._graph.operations if isinstance(operation, Layer)
+        ]
         names = Counter(layer.name for layer in self._graph_layers)
         twice = next((name for name, number in names.items() if number > 1), None)
         if twice is not None:
@@ -101,6 +124,7 @@ class Model(Trainer, Layer):
 
     # --- calling -----------------------------------------------------------------
 
+    @varying
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Outputs for inputs."""
         if self._graph is None:
@@ -188,6 +212,7 @@ class Model(Trainer, Layer):
             return leaf
         return super()._convert(leaf)
 
+    @varying
     def build(self, input_shape: Any = None) -> None:
         """Make all weights by calling the model on inputs of a shape."""
         if self._graph is not None or input_shape is None:
@@ -213,11 +238,11 @@ class Model(Trainer, Layer):
     # --- parts -------------------------------------------------------------------
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[SomeLayer]:
         """The layers, in order from inputs to outputs."""
         if self._graph is not None:
             return LayerList(self._graph_layers, self._layers_changed)
-        return [part for _, part in self.parts() if isinstance(part, Layer)]
+        return [part for _, part in self.parts() if isinstance(part, SomeLayer)]
 
     def _layers_changed(self, layers: list[Layer], method: str) -> None:
         """The list that ``layers`` returned was changed by a method: before Keras 3 it was the model's own."""
@@ -240,7 +265,7 @@ class Model(Trainer, Layer):
         if self._objectives is not None:
             self._objectives.resolved = False
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    def get_layer(self, name: str | None = None, index: int | None = None) -> SomeLayer:
         """Layer of a name or an index."""
         if (name is None) == (index is None):
             raise ArgumentError("get_layer: give a name or an index, one of the two.")
@@ -261,23 +286,23 @@ class Model(Trainer, Layer):
         """All Variables, layer by layer."""
         return list(self.named_variables().values())
 
-    @property
+    @property  # type: ignore[misc]
     def inputs(self) -> Any:
         """Symbolic inputs, as a flat list; set to ``None`` they are forgotten, so that others may be set."""
         return None if self._inputs_forgotten else tree.leaves(self._need_graph("inputs").inputs)
 
-    @inputs.setter
+    @inputs.setter  # type: ignore[misc]
     def inputs(self, value: None) -> None:
         if value is not None:
             raise ArgumentError(f"{self.name}: inputs cannot be exchanged. Make a Model(inputs, outputs).")
         self._inputs_forgotten = True
 
-    @property
+    @property  # type: ignore[misc]
     def outputs(self) -> Any:
         """Symbolic outputs, as a flat list; with an era before Keras 3 others may be set, and are what the model returns."""
         return tree.leaves(self._need_graph("outputs").outputs)
 
-    @outputs.setter
+    @outputs.setter  # type: ignore[misc]
     def outputs(self, value: Any) -> None:
         if not chosen():
             raise ArgumentError(
@@ -297,7 +322,7 @@ class Model(Trainer, Layer):
         """Symbolic outputs, as they were given."""
         return self._need_graph("output").outputs
 
-    @property
+    @property  # type: ignore[misc]
     def input_shape(self) -> Any:
         """Shapes of the inputs."""
         return tree.map(lambda leaf: leaf.shape, self._need_graph("input_shape").inputs)

@@ -1,6 +1,6 @@
 """Sequential: a stack of layers, each with one input and one output."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from keraunos.core import registry
@@ -8,7 +8,7 @@ from keraunos.core.evaluation import sources_of
 from keraunos.core.naming import first_input_name
 from keraunos.core.symbolic import SymbolicTensor
 from keraunos.layers import InputLayer
-from keraunos.layers.layer import LAYERS, Layer
+from keraunos.layers.layer import LAYERS, Layer, SomeLayer
 from keraunos.models.layer_list import LayerList
 from keraunos.models.model import Model
 from keraunos.utils import tree
@@ -37,7 +37,7 @@ class Sequential(Model):
 
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
-        self._stack: list[Layer] = []
+        self._stack: list[Any] = []
         self.built = False
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise ArgumentError(
@@ -48,7 +48,7 @@ class Sequential(Model):
             self._put(layer, names)
         self._rebuild()
 
-    def add(self, layer: Any, rebuild: bool = True) -> None:
+    def add(self, layer: Layer | SymbolicTensor | Callable[..., Any], rebuild: bool = True) -> None:
         """Put a layer on top."""
         layer = self._put(layer, {known.name for known in self._stack})
         if rebuild:
@@ -86,7 +86,7 @@ class Sequential(Model):
         names.update(known.name for known in self._stack[-2:])
         return layer
 
-    def pop(self, rebuild: bool = True) -> Layer:
+    def pop(self, rebuild: bool = True) -> SomeLayer:
         """Take the top layer off and return it."""
         if not self.layers:
             raise ArgumentError(f"{self.name}: there is no layer to take off.")
@@ -170,7 +170,7 @@ class Sequential(Model):
             self.build(shape)
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[SomeLayer]:
         """The layers from input to output, without the ``Input``."""
         return LayerList((layer for layer in self._stack if not isinstance(layer, InputLayer)), self._layers_changed)
 

@@ -64,4 +64,4 @@ def _known_name(name: str) -> str:
     return name if name in table.members or name.lower() not in table.members else name.lower()
 
 
-__getattr__ = spelling.older_names(__name__)
+spelling.offer_older(__name__)

@@ -1,10 +1,11 @@
 """The optimizers: each is the elementwise update of one algorithm."""
 
-from typing import Annotated, Any
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, SupportsFloat
 
 from keraunos import initializers
 from keraunos.backend import K
-from keraunos.core.fields import Field, HiddenFlag, NonNegativeReal, Rate, real
+from keraunos.core.fields import Converted, Field, HiddenFlag, NonNegativeReal, Rate, real
 from keraunos.optimizers.base import LearningRate, Optimizer, table
 from keraunos.utils.config import epsilon
 
@@ -13,9 +14,8 @@ def _epsilon(value: Any) -> Any:
     return epsilon() if value is None else real(0)(value)
 
 
-_Epsilon = Annotated[float, Field(_epsilon)]
-_WeightDecay = Annotated[float, Field(real(0))]
-_HiddenReal = Annotated[float, Field(real(0), hidden=True)]
+_Epsilon = Annotated[Converted[float, SupportsFloat | None], Field(_epsilon)]
+_HiddenReal = Annotated[Converted[float, SupportsFloat], Field(real(0), hidden=True)]
 
 
 @table.register()
@@ -80,6 +80,7 @@ class RMSprop(Optimizer):
     momentum: NonNegativeReal = 0.0
     epsilon: _Epsilon = 1e-7
     centered: bool = False
+    _: KW_ONLY
     epsilon_inside: HiddenFlag = True
 
     @property
@@ -165,7 +166,7 @@ class AdamW(Adam):
     """
 
     learning_rate: LearningRate = 0.001
-    weight_decay: _WeightDecay = 0.004
+    weight_decay: NonNegativeReal = 0.004
     beta_1: Rate = 0.9
     beta_2: Rate = 0.999
     epsilon: _Epsilon = 1e-7
@@ -229,6 +230,7 @@ class Adagrad(Optimizer):
     learning_rate: LearningRate = 0.001
     initial_accumulator_value: NonNegativeReal = 0.1
     epsilon: _Epsilon = 1e-7
+    _: KW_ONLY
     epsilon_inside: HiddenFlag = True
 
     @property
@@ -313,6 +315,7 @@ class Nadam(Optimizer):
     beta_1: Rate = 0.9
     beta_2: Rate = 0.999
     epsilon: _Epsilon = 1e-7
+    _: KW_ONLY
     schedule_decay: _HiddenReal = 1.0
 
     @property

@@ -12,14 +12,15 @@ import inspect
 import operator
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, cast
+from dataclasses import KW_ONLY
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, SupportsFloat, cast
 
 import numpy as np
 
 from keraunos import initializers, schedules
 from keraunos.backend import K
 from keraunos.core import registry
-from keraunos.core.fields import Field, real
+from keraunos.core.fields import Converted, Declared, Field, Name, real, whole
 from keraunos.core.naming import unique_name
 from keraunos.core.registry import Table
 from keraunos.core.scope import Scope, optimizer_writes
@@ -50,22 +51,11 @@ def _learning_rate(value: Any) -> Any:
         ) from None
 
 
-def _whole(least: int) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise ArgumentError(f"expected None or a whole number, {least} or more.")
-        return int(value)
-
-    return convert
-
-
 def _epsilon(value: Any) -> Any:
     return epsilon() if value is None else real(0)(value)
 
 
-LearningRate = Annotated[Any, Field(_learning_rate)]
+LearningRate = Annotated[Converted[Any, SupportsFloat | Callable[..., Any] | Mapping[str, Any]], Field(_learning_rate)]
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "weight_decay": real(0, optional=True),
     "clipnorm": real(0, optional=True),
@@ -73,9 +63,9 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "global_clipnorm": real(0, optional=True),
     "use_ema": bool,
     "ema_momentum": real(0, 1),
-    "ema_overwrite_frequency": _whole(1),
+    "ema_overwrite_frequency": whole(1),
     "loss_scale_factor": real(0, optional=True),
-    "gradient_accumulation_steps": _whole(2),
+    "gradient_accumulation_steps": whole(2),
     "decay": real(0, optional=True),
 }
 # Options that Keras 3 does not know; a config holds them only where they are set.
@@ -96,7 +86,30 @@ def _built_once(build: Callable[..., None]) -> Callable[..., None]:
     return once
 
 
-class Optimizer(Stateful):
+if TYPE_CHECKING:
+
+    class _Arguments(Stateful, Declared):
+        """What every optimizer takes; see ``core.fields``."""
+
+        learning_rate: LearningRate = 0.001
+        _: KW_ONLY
+        weight_decay: float | None = None
+        clipnorm: float | None = None
+        clipvalue: float | None = None
+        global_clipnorm: float | None = None
+        use_ema: bool = False
+        ema_momentum: float = 0.99
+        ema_overwrite_frequency: int | None = None
+        loss_scale_factor: float | None = None
+        gradient_accumulation_steps: int | None = None
+        decay: float | None = None
+        name: Name = None
+
+else:
+    _Arguments = Stateful
+
+
+class Optimizer(_Arguments):
     """Base of the optimizers.
 
     An optimizer of this library declares its arguments, the names of its slots
@@ -138,18 +151,6 @@ class Optimizer(Stateful):
     # Whether the rate has to be given here; a class of an earlier era may keep it itself.
     needs_rate: ClassVar[bool] = True
 
-    _rate: Any
-    weight_decay: float | None
-    clipnorm: float | None
-    clipvalue: float | None
-    global_clipnorm: float | None
-    use_ema: bool
-    ema_momentum: float
-    ema_overwrite_frequency: int | None
-    loss_scale_factor: float | None
-    gradient_accumulation_steps: int | None
-    decay: float | None
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "learning_rate" in cls.__dict__ and "learning_rate" in cls._fields:
@@ -180,7 +181,7 @@ class Optimizer(Stateful):
         self.name = name or unique_name(snake_case(owner))
         free = learning_rate is None and not self.needs_rate
         rates = {} if free else {"learning_rate": _learning_rate}
-        self.__dict__.setdefault("_rate", None)
+        self._rate: Any = self.__dict__.get("_rate")
         for option, convert in {**rates, **_OPTIONS}.items():
             try:
                 setattr(self, option, convert(given[option]))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.modules import offer
 from keraunos.utils.numerical import pad_sequences
 from keraunos.utils.sequence import PyDataset
 
@@ -18,6 +19,7 @@ __all__ = [
     "skipgrams",
     "timeseries_generator_from_json",
 ]
+offer(__name__)
 
 _EULER = 0.577  # the constant of Euler and Mascheroni, with as many digits as Keras takes
 

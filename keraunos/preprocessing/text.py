@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from keraunos.utils.errors import ArgumentError, UsageError
+from keraunos.utils.modules import offer
 from keraunos.utils.spelling import adopting, spelled
 from keraunos.utils.text import suggestion
 
 __all__ = ["Tokenizer", "hashing_trick", "one_hot", "text_to_word_sequence", "tokenizer_from_json"]
+offer(__name__)
 
 PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 _MODES = ("binary", "count", "tfidf", "freq")

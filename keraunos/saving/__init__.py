@@ -41,6 +41,7 @@ from keraunos.saving.layouts import Plan, is_by_layer, objects, plan_by_layer, p
 from keraunos.saving.whole import FORMAT, Facts, is_whole, pack_whole, plan_whole, read_config, todays_contents
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, ModelFileError
+from keraunos.utils.modules import offer
 from keraunos.utils.untrusted import FileLimits, file_limits, guarded, limits
 from keraunos.utils.writing import write_file
 
@@ -65,6 +66,7 @@ __all__ = [
     "serialize_keras_object",
     "to_json",
 ]
+offer(__name__)
 
 CustomObjectScope = custom_object_scope
 PathLike = str | os.PathLike[str]

@@ -8,7 +8,7 @@ weights of the last finished call.
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,10 +48,6 @@ class Running:
     run_eagerly = False
     _steps_made = 0
     _batches_drawn = 0  # of those that were not trained on, how many asked for random numbers
-
-    if TYPE_CHECKING:  # what the trainer and the layer below it provide
-
-        def __getattr__(self, name: str) -> Any: ...
 
     @property
     def own_rows(self) -> int | None:

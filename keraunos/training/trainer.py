@@ -10,9 +10,10 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, Protocol, SupportsFloat, TypeVar, cast, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keraunos import optimizers
 from keraunos.backend import K
@@ -24,7 +25,7 @@ from keraunos.core.scope import Scope, fresh_seed, noting_reads
 from keraunos.core.symbolic import infer
 from keraunos.core.variable import structure_changed, structure_version
 from keraunos.training import data as data_sources
-from keraunos.training.callbacks import CallbackList, History, TerminateOnNaN
+from keraunos.training.callbacks import Callback, CallbackList, History, TerminateOnNaN
 from keraunos.training.computed import completed
 from keraunos.training.data.streams import is_stream
 from keraunos.training.inspection import Inspection, refuse_lookups, warn_of_outputs
@@ -38,10 +39,27 @@ from keraunos.utils.spelling import spelled
 from keraunos.utils.text import plural
 
 # What training goes on from beside the Variables.
+F = TypeVar("F", bound=Callable[..., Any])
 _COUNTERS = ("seed", "steps_made", "epochs_made", "batches_drawn")
 
 
-def _as_compiled(method: Callable[..., Any]) -> Callable[..., Any]:
+# A name or a function (a loss or metric is one), or several by place or by output.
+Functions = str | Callable[..., Any] | Sequence[Any] | Mapping[str, Any] | None
+
+
+class Transformation(Protocol):
+    """An optimizer of optax, as far as it must be known here."""
+
+    @property
+    def init(self) -> Callable[..., Any]:
+        """Makes the state."""
+
+    @property
+    def update(self) -> Callable[..., Any]:
+        """Makes the changes."""
+
+
+def _as_compiled(method: F) -> F:
     """A method that runs while each layer is frozen or free as it was when the model was compiled."""
 
     @functools.wraps(method)
@@ -49,7 +67,7 @@ def _as_compiled(method: Callable[..., Any]) -> Callable[..., Any]:
         with self._flags_of_compile():
             return method(self, *args, **kwargs)
 
-    return call
+    return cast(F, call)
 
 
 class Trainer(Running):
@@ -65,11 +83,11 @@ class Trainer(Running):
     @spelled
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
+        optimizer: str | optimizers.Optimizer | Transformation | Mapping[str, Any] = "rmsprop",
+        loss: Functions = None,
+        loss_weights: SupportsFloat | Sequence[Any] | Mapping[str, Any] | None = None,
+        metrics: Functions = None,
+        weighted_metrics: Functions = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
         jit_compile: Any = "auto",
@@ -324,18 +342,18 @@ class Trainer(Running):
         y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
+        verbose: int | str = "auto",
+        callbacks: Callback | Sequence[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: Any = True,
+        shuffle: bool | str = True,
         class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: Any = 1,
+        validation_freq: int | Sequence[int] = 1,
     ) -> History:
         """Train for a number of epochs.
 
@@ -445,16 +463,41 @@ class Trainer(Running):
         container.on_train_end(logs)
         return history
 
+    @overload
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, float]: ...
+    @overload
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+        return_dict: bool = False,
+    ) -> Any: ...
     @spelled
     def evaluate(
         self,
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        verbose: Any = "auto",
+        verbose: int | str = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Any = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """Loss and metrics on data: a list in the order of ``metrics_names``, or a dict.
@@ -483,10 +526,10 @@ class Trainer(Running):
         self,
         x: Any,
         batch_size: int | None = None,
-        verbose: Any = "auto",
+        verbose: int | str = "auto",
         steps: int | None = None,
-        callbacks: Any = None,
-    ) -> Any:
+        callbacks: Callback | Sequence[Callback] | None = None,
+    ) -> NDArray[Any] | Any:
         """Outputs for data, as NumPy arrays."""
         if verbose == 0 and callbacks is None and steps is None:
             ready = self._ready(x, batch_size)
@@ -534,7 +577,7 @@ class Trainer(Running):
         self._need_compile("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
-    def predict_on_batch(self, x: Any) -> Any:
+    def predict_on_batch(self, x: Any) -> NDArray[Any] | Any:
         """Outputs for one batch, as NumPy arrays."""
         ready = self._ready(x, None)
         if ready is not None:

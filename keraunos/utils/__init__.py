@@ -5,7 +5,35 @@ are first used; nothing in this package imports what stands above it.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from keraunos.utils.modules import offer
+
+if TYPE_CHECKING:  # the names that are found when they are first used
+    from keraunos.core.evaluation import get_source_inputs
+    from keraunos.core.registry import (
+        custom_object_scope,
+        get_custom_objects,
+        get_registered_name,
+        get_registered_object,
+        register_keras_serializable,
+    )
+    from keraunos.core.registry import custom_object_scope as CustomObjectScope
+    from keraunos.core.registry import deserialize as deserialize_keras_object
+    from keraunos.core.registry import serialize as serialize_keras_object
+    from keraunos.core.session import clear_session, is_keras_tensor, set_random_seed
+    from keraunos.plots import model_to_dot, plot_model
+    from keraunos.utils.files import get_file
+    from keraunos.utils.numerical import (
+        normalize,
+        pack_x_y_sample_weight,
+        pad_sequences,
+        to_categorical,
+        unpack_x_y_sample_weight,
+    )
+    from keraunos.utils.progress import Progbar
+    from keraunos.utils.sequence import PyDataset
+    from keraunos.utils.sequence import PyDataset as Sequence
 
 _NAMES = {
     "CustomObjectScope": "keraunos.core.registry:custom_object_scope",
@@ -33,13 +61,40 @@ _NAMES = {
     "unpack_x_y_sample_weight": "keraunos.utils.numerical",
 }
 
-__all__ = list(_NAMES)
+__all__ = [
+    "CustomObjectScope",
+    "Progbar",
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_file",
+    "get_registered_name",
+    "get_registered_object",
+    "get_source_inputs",
+    "is_keras_tensor",
+    "model_to_dot",
+    "normalize",
+    "pack_x_y_sample_weight",
+    "pad_sequences",
+    "plot_model",
+    "register_keras_serializable",
+    "serialize_keras_object",
+    "set_random_seed",
+    "to_categorical",
+    "unpack_x_y_sample_weight",
+]
 
 
-def __getattr__(name: str) -> Any:
+def _found(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"module 'keraunos.utils' has no attribute {name!r}")
     module, _, attribute = _NAMES[name].partition(":")
     value = getattr(importlib.import_module(module), attribute or name)
     globals()[name] = value
     return value
+
+
+offer(__name__, _found)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, Protocol, TypeVar, cast
 
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.modules import offer
 from keraunos.utils.text import suggestion
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -349,8 +350,8 @@ def _names_of(cls: type) -> Iterator[str]:
         yield f"{(*base.__module__.split('.'), '')[1]}.{base.__name__}"
 
 
-def older_names(module: str) -> Callable[[str], Any]:
-    """A module's ``__getattr__``, which finds what earlier eras called otherwise.
+def offer_older(module: str) -> None:
+    """``modules.offer`` for a module in which names are found too that earlier eras had for what is in it.
 
     Args:
         module: Full name of the module.
@@ -364,7 +365,7 @@ def older_names(module: str) -> Callable[[str], Any]:
             raise AttributeError(f"module {module!r} has no attribute {name!r}.{_near(name, public)}")
         return found
 
-    return find
+    offer(module, find)
 
 
 def _near(name: str, public: Collection[str]) -> str:

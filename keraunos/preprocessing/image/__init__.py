@@ -17,6 +17,7 @@ from keraunos.preprocessing.image.transforms import (
     random_zoom,
     transform_matrix_offset_center,
 )
+from keraunos.utils.modules import offer
 
 __all__ = [
     "DataFrameIterator",
@@ -42,3 +43,4 @@ __all__ = [
     "save_img",
     "transform_matrix_offset_center",
 ]
+offer(__name__)
