@@ -362,7 +362,10 @@ class _FanScaled(Initializer):
     seed, input_axes, output_axes = None, None, None
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        told = self.input_axes is not None and self.output_axes is not None
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
+        if spelling.chosen() and not told:
+            fan_in, fan_out = spelling.provider().fans(shape)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         deviation = math.sqrt(self.scale / max(1.0, fan))
         generator = _generator(self.seed)
@@ -510,13 +513,16 @@ class Orthogonal(Initializer):
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
         if len(shape) < 2:
             raise ShapeError(f"Orthogonal needs two axes or more, but the weight has shape {shape_text(shape)}.")
-        rows, columns = math.prod(shape[:-1]), shape[-1]
+        against = spelling.provider().first_axis(len(shape)) if spelling.chosen() else None
+        axis = len(shape) - 1 if against is None else against
+        others = [size for number, size in enumerate(shape) if number != axis]
+        rows, columns = math.prod(others), shape[axis]
         numbers = _generator(self.seed).standard_normal((max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(numbers)
         # The signs make the distribution uniform over all orthogonal matrices (Mezzadri 2007).
         q = q * np.where(np.diag(r) < 0, -1, 1)
         q = q.T if rows < columns else q
-        return (self.gain * q).reshape(shape).astype(_numpy_dtype(dtype))
+        return np.moveaxis((self.gain * q).reshape(*others, columns), -1, axis).astype(_numpy_dtype(dtype))
 
 
 # What takes any shape: others may have to refuse one, and at once.

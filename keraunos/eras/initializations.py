@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from keraunos.core.registry import TABLES
 from keraunos.core.variable import Variable
+from keraunos.eras import fans
 from keraunos.utils import spelling
 
 __all__ = [
@@ -36,36 +35,14 @@ def _function(name: str, scale: Callable[[float], dict[str, Any]] | None = None,
 
 
 def _drawn(
-    own: str, arguments: dict[str, Any], shape: Sequence[int], name: str | None, dim_ordering: str = "tf"
+    own: str, arguments: dict[str, Any], shape: Sequence[int], name: str | None, dim_ordering: str = "th"
 ) -> Variable:
     from keraunos import initializers
 
-    with spelling.in_era(1):
+    with spelling.in_era(1), fans.seen_as(fans.as_given(dim_ordering)):
         member = TABLES["initializers"].lookup(own)
         initializer = member(**arguments) if isinstance(member, type) else initializers.get(own)
-        if dim_ordering == "th" and len(shape) in (3, 4, 5) and own not in _ONE_SCALE:
-            # Filters and inputs stand before the spatial axes, and decide on the scale of the numbers.
-            numbers = np.moveaxis(np.asarray(initializer((*shape[2:], shape[1], shape[0]))), (-1, -2), (0, 1))
-        else:
-            numbers = initializer(tuple(shape))
-        return Variable(numbers, name=name)
-
-
-# These ask the shape for no more than its size.
-_ONE_SCALE = ("uniform", "normal", "zero", "one", "orthogonal", "identity")
-
-
-def compute_fans_keras2(shape: Sequence[int], data_format: str = "channels_last") -> tuple[float, float]:
-    """Numbers that go into and out of one place of a layer with a kernel of this shape.
-
-    >>> compute_fans_keras2((3, 3, 8, 16))
-    (72, 144)
-    """
-    from keraunos.initializers import compute_fans
-
-    if data_format == "channels_first" and len(shape) in (3, 4, 5):
-        shape = (*shape[2:], shape[1], shape[0])
-    return compute_fans(tuple(shape))
+        return Variable(initializer(tuple(shape)), name=name)
 
 
 uniform = _function("uniform", lambda scale: {"minval": -scale, "maxval": scale})
@@ -79,15 +56,7 @@ he_normal = _function("he_normal")
 he_uniform = _function("he_uniform")
 zero = _function("zero")
 one = _function("one")
-
-
-def get_fans(shape: Sequence[int], dim_ordering: str = "th") -> tuple[float, float]:
-    """Numbers that go into and out of one place of a layer with a kernel of this shape.
-
-    >>> get_fans((16, 8, 3, 3))
-    (72, 144)
-    """
-    return compute_fans_keras2(shape, "channels_first" if dim_ordering == "th" else "channels_last")
+get_fans = fans.fans_keras1
 
 
 def get(identifier: Any, **_: Any) -> Any:

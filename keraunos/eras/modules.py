@@ -69,7 +69,7 @@ MODULES = (
         "version=eras.modules:version",
     ),
     Module("activations", "activations", others="get@2=eras.functions:get_activation"),
-    Module("initializers", "initializers", others="_compute_fans=eras.initializations:compute_fans_keras2"),
+    Module("initializers", "initializers", others="_compute_fans=eras.fans:fans_keras2"),
     Module("callbacks", "callbacks", others="BaseLogger=eras.callbacks:BaseLogger TensorBoard@12=eras.callbacks:TensorBoard"),
     Module(
         "optimizers", "optimizers",

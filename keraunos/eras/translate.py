@@ -496,6 +496,27 @@ def shares_layers(model: Any) -> bool:
     return nodes.shares_layers(model)
 
 
+def fans(shape: Sequence[int]) -> tuple[float, float]:
+    """Inputs and outputs of a weight, as the active era counted them."""
+    from keraunos.eras import fans
+
+    return fans.fans(shape)
+
+
+def first_axis(rank: int) -> int | None:
+    """The axis of a weight that came first in the active era, where that decides."""
+    from keraunos.eras import fans
+
+    return fans.first_axis(rank)
+
+
+def first_values(layer: Any, initializer: Any) -> Any:
+    """An initializer that sees the weights of a layer as the active era laid them out."""
+    from keraunos.eras import fans
+
+    return fans.first_values(layer, initializer)
+
+
 def regularization_losses(layer: Any) -> list[Any]:
     """Value of each regularizer of the weights, as the active era applied them."""
     from keraunos.eras import added

@@ -280,8 +280,9 @@ class Layer(_Arguments):
                 f"{self.name}: the weight {name!r} would have shape {shape_text(shape)}, whose size is not known. "
                 "Give the model an Input with that size."
             )
+        initializer = initializers.get(initializer)
         variable = Variable(
-            initializers.get(initializer),
+            provider().first_values(self, initializer) if chosen() else initializer,
             shape,
             dtypes.get(dtype).variable_dtype if dtype is not None else self.variable_dtype,
             trainable,

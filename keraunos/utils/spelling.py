@@ -121,6 +121,15 @@ class Provider(Protocol):
     def weights_earlier(self, layer: Any, arrays: Sequence[Any]) -> list[Any]:
         """Weights as the active era listed them."""
 
+    def fans(self, shape: Sequence[int]) -> tuple[float, float]:
+        """Inputs and outputs of a weight, as the active era counted them."""
+
+    def first_axis(self, rank: int) -> int | None:
+        """The axis of a weight that came first in the active era, where that decides."""
+
+    def first_values(self, layer: Any, initializer: Any) -> Any:
+        """An initializer that sees the weights of a layer as the active era laid them out."""
+
     def regularization_losses(self, layer: Any) -> list[Any]:
         """Value of each regularizer of the weights, as the active era applied them."""
 

@@ -337,3 +337,65 @@ def test_the_losses_of_eras_let_a_short_batch_be_padded():
         for era, member in members.items():
             row_wise = losses.is_row_wise(losses.as_loss(member), (None, 3))
             assert row_wise == (name not in of_batches), (name, era)
+
+
+# The largest first value of uniform numbers of variance 2 / (inputs + outputs), as Keras 1.2.2 counted them.
+@pytest.mark.parametrize(
+    "make, shape, weight, inputs, outputs",
+    [
+        (lambda: layers.LocallyConnected1D(8, 3), (None, 10, 4), "kernel", 768**0.5, 768**0.5),  # (8, 12, 8)
+        (lambda: layers.LocallyConnected2D(8, 3), (None, 5, 5, 4), "kernel", 2592**0.5, 2592**0.5),  # (9, 36, 8)
+        (lambda: layers.Conv1D(8, 3), (None, 10, 4), "kernel", 4 * 8, 3 * 4 * 8),  # (3, 1, 4, 8), as Theano's
+        (lambda: layers.Conv2D(8, 3), (None, 9, 9, 4), "kernel", 9 * 4, 9 * 8),
+        (lambda: layers.Conv3D(8, 3), (None, 9, 9, 9, 4), "kernel", 9 * 4, 9 * 8),  # two axes of the window
+        (
+            lambda: layers.Conv3D(8, 3, data_format="channels_first"),
+            (None, 4, 9, 9, 9), "kernel", 27 * 4, 27 * 8,
+        ),
+        (lambda: layers.SReLU(), (None, 40), "a_left", 40**0.5, 40**0.5),
+        (lambda: layers.SReLU(), (None, 5, 9), "a_left", 5, 9),
+        (lambda: layers.SReLU(), (None, 5, 4, 6), "a_left", 120**0.5, 120**0.5),
+        (lambda: layers.MaxoutDense(6), (None, 5), "kernel", 120**0.5, 120**0.5),  # (4, 5, 6)
+        (lambda: Owner((40,)), (None, 3), "weight", 40**0.5, 40**0.5),
+        (lambda: Owner((2, 3, 4, 5)), (None, 3), "weight", 3 * 20, 2 * 20),  # taken for one of Theano's
+    ],
+)  # fmt: skip
+def test_first_values_of_a_layer_are_scaled_as_in_keras_1(make, shape, weight, inputs, outputs):
+    with spelling.in_era(1):
+        layer = make()
+        layer.build(shape)
+    values, limit = vars(layer)[weight].numpy(), (6 / (inputs + outputs)) ** 0.5
+    assert 0.9 * limit < np.abs(values).max() <= limit * (1 + 1e-6)
+
+
+class Owner(layers.Layer):
+    """A layer of a user's, with a weight of a shape."""
+
+    def __init__(self, shape, **kwargs):
+        super().__init__(**kwargs)
+        self.shape = shape
+
+    def build(self, input_shape):
+        self.weight = self.add_weight(self.shape, initializer="glorot_uniform", name="weight")
+
+
+def test_vectors_of_keras_2_are_scaled_by_the_root_of_their_size():
+    with spelling.in_era(2):
+        layer = layers.PReLU(alpha_initializer="glorot_uniform")
+        layer.build((None, 40))
+    assert 0.9 * 0.6887 < np.abs(layer.alpha.numpy()).max() <= 0.6888
+    today = layers.PReLU(alpha_initializer="glorot_uniform")
+    today.build((None, 40))
+    assert np.abs(today.alpha.numpy()).max() <= 0.2739
+
+
+def test_an_orthogonal_kernel_of_keras_1_has_its_first_axis_against_all_others():
+    with spelling.in_era(1):
+        layer = layers.Conv2D(8, (2, 3), kernel_initializer="orthogonal")
+        layer.build((None, 9, 9, 4))
+        theano = layers.Conv2D(8, (2, 3), kernel_initializer="orthogonal", data_format="channels_first")
+        theano.build((None, 4, 9, 9))
+    rows = layer.kernel.numpy().reshape(2, -1)
+    filters = theano.kernel.numpy().reshape(-1, 8)
+    np.testing.assert_allclose(rows @ rows.T, 1.21 * np.eye(2), atol=1e-5)
+    np.testing.assert_allclose(filters.T @ filters, 1.21 * np.eye(8), atol=1e-5)

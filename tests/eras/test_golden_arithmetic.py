@@ -12,6 +12,7 @@ from recorded import arrays, document
 from keraunos import activations, constraints, initializers, layers, losses, metrics, optimizers, regularizers
 from keraunos.backend import K
 from keraunos.core.variable import Variable
+from keraunos.eras import initializations
 from keraunos.models import Sequential
 from keraunos.utils import spelling
 
@@ -149,35 +150,33 @@ def test_a_constraint_or_activation_has_the_recorded_values(release, case):
     np.testing.assert_allclose(ours, values[case["value"]], rtol=1e-5, atol=1e-7)
 
 
-# Left out: vectors, and in era 1 blocks of three axes, whose fans were the root of their size, where ours are sizes;
-# in era 1 orthogonal kernels of rows first, ours are of channels last; and functions of a shape and a scale.
-def offered(release, case):
-    scaled = re.search("glorot|he_|lecun|VarianceScaling", case["name"])
-    if scaled and (len(case["shape"]) == 1 or (ERAS[release] == 1 and len(case["shape"]) == 3)):
-        return False
-    if case["name"] == "orthogonal" and ERAS[release] == 1 and len(case["shape"]) > 2:
-        return case["dim_ordering"] == "th"
-    return not (case["name"] in ("uniform", "normal") and "scale" in case["kwargs"])
-
-
-@pytest.mark.parametrize(
-    "release, case", [pair for pair in of_kind("initializer", "initializer_exact") if offered(*pair)], ids=named
-)
-def test_an_initializer_draws_as_recorded(release, case):
-    shape = case["shape"]
-    if case.get("dim_ordering") == "th" and len(shape) == 4:
-        shape = [*shape[2:], shape[1], shape[0]]  # we keep kernels as (rows, columns, inputs, outputs) always
-    with spelling.in_era(ERAS[release]):
+def drawn(release, case):
+    """One draw, by the function of era 1, which told the layout of a kernel, or by what a name means in era 2."""
+    if ERAS[release] == 1:
+        told = {"dim_ordering": case["dim_ordering"]} if re.search("glorot|he_|lecun", case["name"]) else {}
+        return initializations.get(case["name"])(tuple(case["shape"]), **case["kwargs"], **told).numpy()
+    with spelling.in_era(2):
         made = initializers.get(case["name"])
         if case["kwargs"]:
             made = initializers.table.lookup(case["name"])(**case["kwargs"])
+        return made(case["shape"])
+
+
+@pytest.mark.parametrize("release, case", of_kind("initializer", "initializer_exact"), ids=named)
+def test_an_initializer_draws_as_recorded(release, case):
     if case["kind"] == "initializer_exact":
-        np.testing.assert_allclose(made(shape), arrays(release, "values")[case["value"]], rtol=1e-6)
+        np.testing.assert_allclose(drawn(release, case), arrays(release, "values")[case["value"]], rtol=1e-6)
         return
-    ours, stats = np.concatenate([made(shape).ravel() for _ in range(20)]).astype("float64"), case["stats"]
-    size = np.prod(shape)
+    draws = [drawn(release, case) for _ in range(20)]
+    ours, stats = np.concatenate([draw.ravel() for draw in draws]).astype("float64"), case["stats"]
+    size = np.prod(case["shape"])
     fourth = np.mean((ours - ours.mean()) ** 4) / ours.var() ** 2
     # Five standard errors of the recorded draw.
     np.testing.assert_allclose(ours.std(), stats["std"], rtol=5 * np.sqrt((fourth - 1) / (4 * size)) + 0.01)
     np.testing.assert_allclose(fourth, stats["kurtosis"], atol=5 * np.sqrt(24 / size) + 0.05)
     assert np.abs(ours).max() <= 1.5 * max(stats["max"], -stats["min"]) or size < 1000
+    if "gram_diag_mean" in case:
+        outer = 0 if ERAS[release] == 1 else -1
+        matrix = np.moveaxis(draws[0], outer, 0).reshape(case["shape"][outer], -1)
+        gram = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
+        np.testing.assert_allclose(gram, case["gram_diag_mean"] * np.eye(len(gram)), atol=1e-5)
