@@ -219,7 +219,7 @@ def set_mask(tensor: Any, mask: Any) -> None:
         scope._masks[id(tensor)] = (tensor, mask)
         return
     with contextlib.suppress(AttributeError):
-        tensor._keraunos_mask = mask
+        tensor._keras_mask = mask
 
 
 def get_mask(tensor: Any) -> Any:
@@ -229,4 +229,4 @@ def get_mask(tensor: Any) -> Any:
         if id(tensor) in scope._masks:
             return scope._masks[id(tensor)][1]
         scope = scope.parent
-    return getattr(tensor, "_keraunos_mask", None)
+    return getattr(tensor, "_keras_mask", None)

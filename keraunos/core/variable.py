@@ -1,6 +1,7 @@
 """A Variable: a named, shaped place for a tensor that training, or a layer, changes."""
 
 import contextvars
+import importlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -97,7 +98,7 @@ class Variable(Operand):
         self.trainable, self.autocast, self.aggregation = trainable, autocast, aggregation
         self.regularizer, self.constraint = regularizer, constraint
         if isinstance(initializer, str):
-            raise ArgumentError(f"Variable {self.name!r}: pass keraunos.initializers.get({initializer!r}).")
+            initializer = importlib.import_module("keraunos.initializers").get(initializer)
         if callable(initializer):
             if shape is None:
                 raise ArgumentError(f"Variable {self.name!r}: an initializer function needs a shape.")

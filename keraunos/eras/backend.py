@@ -261,7 +261,11 @@ def set_value(x: Any, value: Any) -> None:
     0.5
     """
     if not isinstance(x, Variable):
-        raise ArgumentError(f"set_value: a {type(x).__name__} cannot be changed; expected a Variable.")
+        raise ArgumentError(
+            f"set_value: a {type(x).__name__} cannot be changed; expected a Variable. The learning rate is none where an "
+            "optimizer was given a schedule, such as ExponentialDecay: it follows from the number of steps. Give "
+            "optimizer.learning_rate another schedule, or compile with a number."
+        )
     x.assign(np.asarray(get_value(value), x.dtype))
 
 

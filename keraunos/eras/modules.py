@@ -59,6 +59,9 @@ _GRAPHS = (
     "to_list=eras.utilities:to_list object_list_uid=eras.utilities:object_list_uid"
 )
 
+# What modules of Keras 1 and 2 imported themselves, and ``import *`` of them so brings.
+_STARRED = "K@12=eras.backend: np@12=eras.backend:np"
+
 _BARS = "Progbar@1=eras.display:Era1Bar Progbar@2=eras.display:Era2Bar"
 
 MODULES = (
@@ -68,21 +71,26 @@ MODULES = (
         "Sequential Variable",
         "version=eras.modules:version",
     ),
-    Module("activations", "activations", others="get@2=eras.functions:get_activation"),
-    Module("initializers", "initializers", others="_compute_fans=eras.fans:fans_keras2"),
-    Module("callbacks", "callbacks", others="BaseLogger=eras.callbacks:BaseLogger TensorBoard@12=eras.callbacks:TensorBoard"),
+    Module("activations", "activations", others=f"get@2=eras.functions:get_activation {_STARRED}"),
+    Module(
+        "initializers", "initializers", others=f"_compute_fans=eras.fans:fans_keras2 {_STARRED}"
+    ),
+    Module(
+        "callbacks", "callbacks",
+        others=f"{_STARRED} BaseLogger=eras.callbacks:BaseLogger TensorBoard@12=eras.callbacks:TensorBoard",
+    ),
     Module(
         "optimizers", "optimizers",
         others="deserialize=eras.functions:deserialize_optimizer optimizer_from_config=eras.functions:optimizer_from_config "
-        "clip_norm=eras.functions:clip_norm",
+        f"clip_norm=eras.functions:clip_norm {_STARRED}",
     ),
     *(
         Module(name, name)
         for name in (
-            "constraints dtype_policies layers losses metrics ops random "
-            "regularizers saving"
+            "dtype_policies ops random saving"
         ).split()
     ),
+    *(Module(name, name, others=_STARRED) for name in "constraints layers losses metrics regularizers".split()),
     Module(
         "utils", "utils",
         others=f"{_BARS} " + " ".join(
@@ -117,8 +125,12 @@ MODULES = (
     Module("applications", "applications"),
     *(
         Module(f"applications.{name}", f"applications.{name}")
-        for name in "densenet inception_resnet_v2 inception_v3 mobilenet mobilenet_v2 nasnet resnet resnet50 "
-        "resnet_v2 vgg16 vgg19 xception".split()
+        for name in "densenet inception_resnet_v2 inception_v3 mobilenet mobilenet_v2 nasnet resnet resnet_v2 "
+        "vgg16 vgg19 xception".split()
+    ),
+    Module(
+        "applications.resnet50", "applications.resnet50",
+        others="conv_block=eras.networks:conv_block identity_block=eras.networks:identity_block",
     ),
     Module(
         "applications.imagenet_utils", "applications.imagenet_utils", "decode_predictions preprocess_input",
@@ -129,7 +141,11 @@ MODULES = (
     Module("datasets"),
     *(
         Module(f"datasets.{name}", f"datasets.{name}")
-        for name in "boston_housing california_housing cifar10 cifar100 fashion_mnist imdb mnist reuters".split()
+        for name in "boston_housing california_housing fashion_mnist imdb mnist reuters".split()
+    ),
+    *(
+        Module(f"datasets.{name}", f"datasets.{name}", others="load_batch=eras.functions:load_batch")
+        for name in ("cifar10", "cifar100")
     ),
     Module("datasets.cifar", others="load_batch=eras.functions:load_batch", last=2),
     Module(
@@ -152,7 +168,7 @@ MODULES = (
     *_moved(
         "core convolutional convolutional_recurrent cudnn_recurrent pooling local recurrent embeddings merge noise normalization "
         "advanced_activations wrappers",
-        "layers", "keras.layers", prefix="layers.",
+        "layers", "keras.layers", prefix="layers.", others=_STARRED,
     ),
     Module("legacy"),
     Module("legacy.layers", "layers", today="keras.layers", last=2),
@@ -279,7 +295,7 @@ def find(name: str, attribute: str) -> Any:
     for own, place in _others(row):
         if own == attribute:
             module, _, member = place.partition(":")
-            return getattr(_module(module), member)
+            return getattr(_module(module), member) if member else _module(module)
     for source in row.sources.split():
         here = _module(source)
         if attribute in (row.names.split() or _public(here)):
