@@ -35,8 +35,9 @@ _FEW = 4  # numbers that a product sums over
 def matmul(x1: Any, x2: Any) -> Any:
     """Matrix product; see ``Engine.matmul``."""
     if isinstance(x1, jax.core.Tracer) and isinstance(x2, jax.core.Tracer) and x1.ndim == x2.ndim == 2:
-        small = x2.size <= _SMALL or x2.shape[1] <= _THIN
-        if small and x1.dtype == x2.dtype == jnp.float32 and jax.default_backend() == "cpu":
+        # Shapes that do not fit are left to JAX, which says so: a sum of a few outer products would not notice.
+        fits, small = x1.shape[1] == x2.shape[0], x2.size <= _SMALL or x2.shape[1] <= _THIN
+        if small and fits and x1.dtype == x2.dtype == jnp.float32 and jax.default_backend() == "cpu":
             return _product(x1, x2)
     return jnp.matmul(x1, x2, preferred_element_type=summed_in(x1, x2))
 
