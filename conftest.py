@@ -15,6 +15,8 @@ os.environ["KERAS_BACKEND"] = "jax"
 os.environ["KERAUNOS_HOME"] = str(Path(__file__).parent / ".cache" / "keraunos")
 os.environ["KERAS_HOME"] = str(Path(__file__).parent / ".cache" / "keras")  # a person's keras.json is not read
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Whoever mends the library wants to see its frames.
+os.environ.setdefault("KERAUNOS_TRACEBACK_FILTERING", "0")
 # Most of a test is compiling, of programs that run once on a few numbers; what tests of whole runs start does without.
 # The newer emitters of kernels, which are better code, take two to three times as long to make it; releases that have no
 # other end a process that names them.

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 from keraunos.backend import K
 from keraunos.core.registry import Table
 from keraunos.utils import spelling
+from keraunos.utils.tracebacks import entrance
 
 __all__ = [
     "celu",
@@ -412,6 +413,7 @@ hard_swish = hard_silu
 # --- by name --------------------------------------------------------------------------
 
 
+@entrance
 def get(identifier: Any) -> Any:
     """Function that a name, a config or a callable means; ``linear`` for ``None``.
 

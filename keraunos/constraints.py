@@ -9,6 +9,7 @@ from keraunos.core.registry import Table
 from keraunos.utils import spelling
 from keraunos.utils.config import epsilon
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.tracebacks import entrance
 
 __all__ = ["Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "serialize"]
 
@@ -124,6 +125,7 @@ class MinMaxNorm(Constraint):
 # --- by name --------------------------------------------------------------------------
 
 
+@entrance
 def get(identifier: Any) -> Any:
     """Constraint that a name, a config, a class or a function of a tensor means.
 

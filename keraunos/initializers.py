@@ -24,6 +24,7 @@ from keraunos.utils import spelling
 from keraunos.utils.config import floatx
 from keraunos.utils.errors import ArgumentError, ShapeError
 from keraunos.utils.text import shape_text
+from keraunos.utils.tracebacks import entrance
 
 __all__ = [
     "STFT",
@@ -534,6 +535,7 @@ _NEVER_FAIL = frozenset(
 # --- by name --------------------------------------------------------------------------
 
 
+@entrance
 def get(identifier: Any) -> Any:
     """Initializer that a name, a config, a class, an array of values, or a function of a shape means.
 

@@ -35,6 +35,7 @@ from keraunos.utils import spelling, tree
 from keraunos.utils.config import epsilon, floatx
 from keraunos.utils.errors import ArgumentError, ShapeError, UsageError, warn
 from keraunos.utils.text import plural, shape_text, snake_case, suggestion
+from keraunos.utils.tracebacks import entrance
 
 __all__ = [
     "CTC",
@@ -147,6 +148,7 @@ class Loss(Configurable):
             raise ArgumentError(f"{type(self).__name__}: reduction is {reduction!r}; {error}") from None
         self.dtype = computing_dtype(dtype)
 
+    @entrance
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None, *, mask: Any = None, rows: Any = None
     ) -> Any:
@@ -1137,6 +1139,7 @@ logcosh = log_cosh
 # --- by name ----------------------------------------------------------------------------
 
 
+@entrance
 def get(identifier: Any) -> Any:
     """Loss of a name, a config, a class, or the loss itself; a name in snake case gives the function.
 

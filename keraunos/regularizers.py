@@ -9,6 +9,7 @@ from keraunos.core.registry import Table
 from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError, ShapeError
 from keraunos.utils.text import shape_text
+from keraunos.utils.tracebacks import entrance
 
 __all__ = ["L1", "L1L2", "L2", "OrthogonalRegularizer", "Regularizer", "deserialize", "get", "serialize"]
 
@@ -133,6 +134,7 @@ class OrthogonalRegularizer(Regularizer):
 # --- by name --------------------------------------------------------------------------
 
 
+@entrance
 def get(identifier: Any) -> Any:
     """Regularizer that a name, a config, a class or a function of a tensor means.
 

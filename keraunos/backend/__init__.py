@@ -25,6 +25,7 @@ from keraunos.backend.operand import Operand
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.text import suggestion
+from keraunos.utils.tracebacks import tidy
 
 __all__ = ["Engine", "K", "Operand", "current_engine", "use_engine"]
 
@@ -103,12 +104,16 @@ class _Facade:
             while kwargs and len(args) < len(required) and required[len(args)] in kwargs:
                 args = (*args, kwargs.pop(required[len(args)]))
             if name in VERBS:
-                args = tuple(deeper(a, loop=VERBS[name]) if callable(a) else a for a in args)
-            operands = [leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Operand)]
-            if not operands:
-                return getattr(current_engine(), name)(*args, **kwargs)
-            chief = max(operands, key=lambda operand: operand.precedence)
-            return chief.operate(name, args, kwargs)
+                args = tuple(deeper(a, name) if callable(a) else a for a in args)
+            try:
+                operands = [leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Operand)]
+                if not operands:
+                    return getattr(current_engine(), name)(*args, **kwargs)
+                chief = max(operands, key=lambda operand: operand.precedence)
+                return chief.operate(name, args, kwargs)
+            except BaseException as error:
+                tidy(error)
+                raise
 
         operation.__name__ = operation.__qualname__ = name
         operation.__doc__ = declared.__doc__

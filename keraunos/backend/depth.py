@@ -1,19 +1,23 @@
-"""How deep inside functions handed to a verb (a scan, a gradient) the code now runs.
+"""How deep inside functions handed to a verb (a scan, a gradient) the code now runs, and whether it runs as it stands.
 
 A value made inside such a function must not be stored outside it, and a random
-key taken inside a loop would repeat at every turn. The Scope asks here.
+key taken inside a loop would repeat at every turn. The Scope asks here. Code that
+runs *plainly* is Python whose tensors have values: a loop is a loop, a gradient
+calls its function once, and everything in it may be looked at.
 """
 
+import contextlib
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 
 class Depth(NamedTuple):
-    """Number of enclosing traced functions, and of those that run many times."""
+    """Number of enclosing functions handed to a verb, of those that run many times, and whether tensors have values."""
 
     traces: int = 0
     loops: int = 0
+    plain: bool = False
 
 
 _depth: contextvars.ContextVar[Depth] = contextvars.ContextVar("depth", default=Depth())  # noqa: B039
@@ -34,18 +38,32 @@ VERBS = {
     "abstract": False,
 }
 
+# Those whose function is given stand-ins, however the code around it runs.
+_STAND_INS = frozenset({"vectorize", "vectorized_map", "compile", "specialize", "abstract"})
+
 
 def depth() -> Depth:
     """Depth of the running code."""
     return _depth.get()
 
 
-def deeper(function: Callable[..., Any], *, loop: bool) -> Callable[..., Any]:
+@contextlib.contextmanager
+def plainly() -> Iterator[None]:
+    """Run the code of a ``with`` block as it stands: verbs are plain Python, and tensors in them have values."""
+    token = _depth.set(_depth.get()._replace(plain=True))
+    try:
+        yield
+    finally:
+        _depth.reset(token)
+
+
+def deeper(function: Callable[..., Any], verb: str) -> Callable[..., Any]:
     """The same function, known to run inside a verb."""
+    loop, keeps_values = VERBS[verb], verb not in _STAND_INS
 
     def inner(*args: Any, **kwargs: Any) -> Any:
         now = _depth.get()
-        token = _depth.set(Depth(now.traces + 1, now.loops + loop))
+        token = _depth.set(Depth(now.traces + 1, now.loops + loop, now.plain and keeps_values))
         try:
             return function(*args, **kwargs)
         finally:

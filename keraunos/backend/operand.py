@@ -2,12 +2,18 @@
 
 from typing import Any
 
+from keraunos.utils.tracebacks import tidy
+
 
 def _binary(name: str) -> Any:
     def method(self: Any, other: Any) -> Any:
         from keraunos.backend import K
 
-        return getattr(K, name)(self, other)
+        try:
+            return getattr(K, name)(self, other)
+        except BaseException as error:
+            tidy(error)
+            raise
 
     return method
 
@@ -16,7 +22,11 @@ def _reflected(name: str) -> Any:
     def method(self: Any, other: Any) -> Any:
         from keraunos.backend import K
 
-        return getattr(K, name)(other, self)
+        try:
+            return getattr(K, name)(other, self)
+        except BaseException as error:
+            tidy(error)
+            raise
 
     return method
 
@@ -25,7 +35,11 @@ def _unary(name: str) -> Any:
     def method(self: Any) -> Any:
         from keraunos.backend import K
 
-        return getattr(K, name)(self)
+        try:
+            return getattr(K, name)(self)
+        except BaseException as error:
+            tidy(error)
+            raise
 
     return method
 

@@ -40,6 +40,7 @@ import numpy as np
 from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.text import suggestion
+from keraunos.utils.tracebacks import tidy
 
 _MISSING = inspect.Parameter.empty
 Kept = TypeVar("Kept", covariant=True)
@@ -159,36 +160,40 @@ def _constructor(cls: type) -> Callable[..., None]:
     known = frozenset([*fields, *(p.name for p in family)])
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        owner = type(self).__name__
-        extra: dict[str, Any] = {}
-        if spelling.chosen() or not known.issuperset(kwargs):
-            owners = spelling.owners_of(type(self))
-            translated, kwargs = spelling.provider().arguments(owners, names, known, [*args], kwargs)
-            args = tuple(translated)
-            extra = {name: kwargs.pop(name) for name in list(kwargs) if open_ended and name not in known}
-            spelling.refuse_unknown(owners, kwargs, known)
-        if len(args) > len(positional):
-            raise ArgumentError(
-                f"{owner} takes at most {len(positional)} positional arguments, but {len(args)} were given."
-            )
         try:
-            given = signature.bind(*args, **kwargs).arguments
-        except TypeError as error:
-            spelling.refuse_unknown(spelling.owners_of(type(self)), extra, known, sure=False)
-            raise ArgumentError(f"{owner}: {error}. The arguments are {', '.join(fields)}.") from None
-        for name, (field, default) in fields.items():
-            value = given.get(name, default)
+            owner = type(self).__name__
+            extra: dict[str, Any] = {}
+            if spelling.chosen() or not known.issuperset(kwargs):
+                owners = spelling.owners_of(type(self))
+                translated, kwargs = spelling.provider().arguments(owners, names, known, [*args], kwargs)
+                args = tuple(translated)
+                extra = {name: kwargs.pop(name) for name in list(kwargs) if open_ended and name not in known}
+                spelling.refuse_unknown(owners, kwargs, known)
+            if len(args) > len(positional):
+                raise ArgumentError(
+                    f"{owner} takes at most {len(positional)} positional arguments, but {len(args)} were given."
+                )
             try:
-                setattr(self, name, field.convert(value))
-            except ArgumentError as error:
-                raise type(error)(f"{owner}: {name} is {value!r}; {error}") from None
-        if base is not object:
-            # A field that the hand-written constructor takes too (a name with a default of its own) is passed on.
-            shared = {name: getattr(self, name) for name in fields if name in inherited}
-            base.__init__(self, **shared, **{p.name: given[p.name] for p in family if p.name in given}, **extra)
-        setup = getattr(self, "setup", None)
-        if setup is not None:
-            setup()
+                given = signature.bind(*args, **kwargs).arguments
+            except TypeError as error:
+                spelling.refuse_unknown(spelling.owners_of(type(self)), extra, known, sure=False)
+                raise ArgumentError(f"{owner}: {error}. The arguments are {', '.join(fields)}.") from None
+            for name, (field, default) in fields.items():
+                value = given.get(name, default)
+                try:
+                    setattr(self, name, field.convert(value))
+                except ArgumentError as error:
+                    raise type(error)(f"{owner}: {name} is {value!r}; {error}") from None
+            if base is not object:
+                # A field that the hand-written constructor takes too (a name with a default of its own) is passed on.
+                shared = {name: getattr(self, name) for name in fields if name in inherited}
+                base.__init__(self, **shared, **{p.name: given[p.name] for p in family if p.name in given}, **extra)
+            setup = getattr(self, "setup", None)
+            if setup is not None:
+                setup()
+        except BaseException as error:
+            tidy(error)
+            raise
 
     __init__.from_fields = True  # type: ignore[attr-defined]
     __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

@@ -6,8 +6,10 @@ from typing import Any
 from keraunos.backend import K
 from keraunos.core.scope import Scope, current_scope, optimizer_writes
 from keraunos.core.variable import Variable
+from keraunos.utils.tracebacks import entrance
 
 
+@entrance
 def value_and_gradients(function: Callable[[], Any], variables: Sequence[Variable]) -> tuple[Any, list[Any]]:
     """Value of a scalar function, and its gradient for each Variable.
 
@@ -26,6 +28,7 @@ def value_and_gradients(function: Callable[[], Any], variables: Sequence[Variabl
 
     def objective(values: dict[str, Any]) -> Any:
         with Scope(dict(zip(variables, (values[n] for n in names), strict=True)), strict=False) as scope:
+            scope.rows = None if outer is None else outer.rows
             result = function()
         kept["written"] = list(scope.writes)
         value, rest = result if isinstance(result, tuple) else (result, None)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from keraunos.backend import K, Operand
+from keraunos.backend.depth import depth, plainly
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase
 from keraunos.core.building import building
@@ -23,11 +24,14 @@ from keraunos.core.naming import unique_name
 from keraunos.core.scope import Scope, current_scope
 from keraunos.core.variable import Variable, recorder
 from keraunos.utils import spelling, tree
-from keraunos.utils.errors import ArgumentError
+from keraunos.utils.errors import ArgumentError, TracedValueError
+from keraunos.utils.tracebacks import with_open_size
 
 # Sizes tried in place of an unknown one: far apart, so that no stride maps both to one size, and with many
 # divisors, so that a Reshape finds whole sizes.
 _TRIAL_SIZES = (240, 1680)
+# The same where values are computed, for functions that look at them.
+_SEEN_SIZES = (24, 48)
 _numbers = itertools.count(1)
 
 
@@ -369,17 +373,21 @@ def nothing_outside() -> Iterator[None]:
         _outside.reset(token)
 
 
-def infer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
+def infer(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, seen: bool = False
+) -> Any:
     """Tree of ``TensorSpec`` that a call would return; symbolic tensors and specs among the arguments stand for data.
 
     The call is traced without computing. Where sizes are open it is traced
     twice, with two sizes in their place; what differs is open in the result.
+    With ``seen``, a function that asks for values is called on made-up ones
+    instead: ones, or zeros where whole numbers are wanted.
     """
-    return traced(function, args, kwargs)[0]
+    return traced(function, args, kwargs, seen=seen)[0]
 
 
 def traced(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, seen: bool = False
 ) -> tuple[Any, list[SymbolicTensor]]:
     """What ``infer`` returns, and the symbolic tensors that the call uses though they are not among its arguments."""
     from keraunos.core.evaluation import realized
@@ -400,11 +408,11 @@ def traced(
             scope.guesses, scope.only_shapes = has_open(), True
             return realized(function(*filled_args, **filled_kwargs))
 
-    def trial(size: int) -> Any:
+    def trial(size: int, compute: Callable[..., Any] = _shaped) -> Any:
         specs = [TensorSpec([size if s is None else s for s in stand.shape], stand.dtype) for stand in stands.values()]
         token = _outside.set(found := Outside(size))
         try:
-            return K.abstract(run, *specs)
+            return compute(run, specs, size)
         finally:
             _outside.reset(token)
             used.update((id(tensor), tensor) for tensor in found.tensors)
@@ -412,15 +420,28 @@ def traced(
     def has_open() -> bool:
         return any(None in tensor.shape for tensor in (*stands.values(), *used.values()))
 
-    if not has_open():
-        specs = trial(1)
-        if not has_open():
-            return specs, list(used.values())
+    def by_values() -> Any:
+        specs = trial(1, _computed) if not has_open() else None
+        return tree.map(_agreed, *(trial(size, _computed) for size in _SEEN_SIZES)) if has_open() else specs
+
     try:
-        specs = tree.map(_agreed, *(trial(size) for size in _TRIAL_SIZES))
-    except Exception as error:
-        specs = _of_other_sizes(function, trial, arguments, [*stands.values(), *used.values()], error)
-    return specs, list(used.values())
+        if not has_open():
+            specs = trial(1)
+            if not has_open():
+                return specs, list(used.values())
+        try:
+            specs = tree.map(_agreed, *(trial(size) for size in _TRIAL_SIZES))
+        except TracedValueError:
+            raise
+        except Exception as error:
+            specs = _of_other_sizes(function, trial, arguments, [*stands.values(), *used.values()], error)
+        return specs, list(used.values())
+    except TracedValueError:
+        if seen and current_scope() is None and not depth().traces:
+            # If that fails too, the first error says what is wrong.
+            with contextlib.suppress(Exception):
+                return by_values(), list(used.values())
+        raise
 
 
 def _of_other_sizes(
@@ -453,6 +474,28 @@ def filled(leaf: Any, values: Mapping[int, Any]) -> Any:
     if isinstance(leaf, Size):
         return leaf.of(tuple(K.shape(values[id(leaf.source)])))
     return values.get(id(leaf), leaf)
+
+
+@with_open_size
+def _shaped(function: Callable[..., Any], specs: Sequence[TensorSpec], size: int) -> Any:
+    """Specs of what a function returns, without computing."""
+    return K.abstract(function, *specs)
+
+
+@with_open_size
+def _computed(function: Callable[..., Any], specs: Sequence[TensorSpec], size: int) -> Any:
+    """The same from made-up values, for a function that looks at them."""
+    with plainly():
+        return tree.map(_spec_of, function(*map(_made_up, specs)))
+
+
+def _made_up(spec: TensorSpec) -> Any:
+    made: Callable[..., Any] = K.ones if "float" in spec.dtype else K.zeros
+    return made(spec.shape, spec.dtype)
+
+
+def _spec_of(leaf: Any) -> TensorSpec | None:
+    return None if leaf is None else TensorSpec(K.shape(leaf), K.dtype(leaf))
 
 
 def _opened(spec: TensorSpec, size: int) -> TensorSpec:

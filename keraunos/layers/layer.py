@@ -3,7 +3,7 @@
 import inspect
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, SupportsIndex
 
 import numpy as np
@@ -33,7 +33,8 @@ from keraunos.core.variable import Variable, autocast_dtype, structure_changed
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
 from keraunos.utils.spelling import chosen, owners_of, provider, refuse_unknown, slashes_in_names, spelled
-from keraunos.utils.text import plural, shape_text
+from keraunos.utils.text import given_text, plural, shape_text
+from keraunos.utils.tracebacks import entrance, tidy, told
 
 
 class InputSpec:
@@ -112,6 +113,15 @@ class _Signature(NamedTuple):
     mask: bool
     training_default: bool | None
     open_ended: bool
+
+
+def _told_call(names: Mapping[str, Any]) -> tuple[str, str] | None:
+    """How errors name a call of a layer."""
+    layer = names["self"]
+    if "name" not in vars(layer):
+        return None
+    kind = "model" if hasattr(layer, "fit") else "layer"
+    return f"the {kind} {layer.name!r} ({type(layer).__name__})", given_text(names["args"])
 
 
 if TYPE_CHECKING:
@@ -352,37 +362,45 @@ class Layer(_Arguments):
         return None
 
     @varying
+    @entrance
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shape of the outputs for inputs of a shape; ``None`` where a size is open."""
         specs = _map_shapes(lambda shape: TensorSpec(shape, self.compute_dtype), input_shape)
-        return tree.map(lambda spec: spec.shape, infer(self, (specs,)))
+        return tree.map(lambda spec: spec.shape, infer(self, (specs,), seen=True))
 
+    @entrance
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic tensors like the outputs of a call."""
-        return tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype), infer(self, args, kwargs))
+        return tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype), infer(self, args, kwargs, seen=True))
 
     # --- calling -----------------------------------------------------------------
 
+    @told(_told_call)
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs of data, or record the call where the inputs are symbolic."""
-        if "_weights_added" not in vars(self):
-            raise ArgumentError(
-                f"{type(self).__name__}: its __init__ did not call super().__init__(). Call it, with **kwargs."
-            )
-        if args and _is_number_list(args[0]):
-            args = (np.asarray(args[0]), *args[1:])
-        if chosen() and recording():  # what is said of a Variable is said for later then
-            args, kwargs = tree.map(
-                lambda leaf: symbolic(leaf) if isinstance(leaf, RecordedVariable) else leaf, (args, kwargs)
-            )
-        if is_symbolic((args, kwargs)):
-            if not computable((args, kwargs)):
-                return self._record(args, kwargs)
-            args, kwargs = realized((args, kwargs))
-        args, kwargs = tree.map(self._convert, (args, kwargs))
-        self._check(args)
-        self._ensure_built(args, kwargs)
-        return self._call_on_tensors(args, kwargs)
+        try:
+            if "_weights_added" not in vars(self):
+                raise ArgumentError(
+                    f"{type(self).__name__}: its __init__ did not call super().__init__(). Call it, with **kwargs."
+                )
+            if args and _is_number_list(args[0]):
+                args = (np.asarray(args[0]), *args[1:])
+            if chosen() and recording():  # what is said of a Variable is said for later then
+                args, kwargs = tree.map(
+                    lambda leaf: symbolic(leaf) if isinstance(leaf, RecordedVariable) else leaf, (args, kwargs)
+                )
+            if is_symbolic((args, kwargs)):
+                if not computable((args, kwargs)):
+                    return self._record(args, kwargs)
+                args, kwargs = realized((args, kwargs))
+            args, kwargs = tree.map(self._convert, (args, kwargs))
+            self._check(args)
+            self._ensure_built(args, kwargs)
+            return self._call_on_tensors(args, kwargs)
+        except BaseException as error:
+            if current_scope() is None and not phase.inside_a_call():
+                tidy(error)  # the outermost call tells of all calls inside of it
+            raise
 
     def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         specs = tree.map(lambda leaf: leaf.spec if isinstance(leaf, SymbolicTensor) else leaf, (args, kwargs))
@@ -408,7 +426,7 @@ class Layer(_Arguments):
         making = building()
         key = None if making is None or making.custom else self._decisive(args, kwargs)
         if making is None or key is None:
-            return traced(self, args, kwargs)
+            return traced(self, args, kwargs, seen=True)
         if key not in making.specs:
             known = self._known_outputs(args)
             making.specs[key] = (self, infer(self, args, kwargs) if known is None else known)
@@ -675,6 +693,7 @@ class Layer(_Arguments):
         arrays = [variable.numpy() for variable in self.weights]
         return provider().weights_earlier(self, arrays) if chosen() else arrays
 
+    @entrance
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replace all weights; nothing changes unless every shape fits."""
         variables = self.weights

@@ -78,6 +78,7 @@ from keraunos.metrics.regression import (
     pearson_correlation,
 )
 from keraunos.utils import spelling
+from keraunos.utils.tracebacks import entrance
 
 __all__ = [
     "AUC",
@@ -175,6 +176,7 @@ table.members.setdefault("top_k", TopKCategoricalAccuracy)
 table.members.setdefault("top_k_accuracy", TopKCategoricalAccuracy)
 
 
+@entrance
 def get(identifier: Any) -> Any:
     """Metric of a name, a config, a class, or the metric or function itself.
 

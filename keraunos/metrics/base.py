@@ -16,6 +16,7 @@ from keraunos.losses import computing_dtype
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, NotBuiltError, UsageError
 from keraunos.utils.text import snake_case
+from keraunos.utils.tracebacks import entrance
 
 
 class Metric(Stateful):
@@ -79,6 +80,7 @@ class Metric(Stateful):
         for variable in self.variables:
             variable.assign(np.zeros(variable.shape, "float32"))
 
+    @entrance
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Take one batch in and return the value so far."""
         self.update_state(*args, **kwargs)

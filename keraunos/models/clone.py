@@ -11,8 +11,10 @@ from keraunos.models.sequential import Sequential
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.spelling import chosen
+from keraunos.utils.tracebacks import entrance
 
 
+@entrance
 def clone_model(
     model: Model,
     input_tensors: Any = None,

@@ -28,6 +28,7 @@ from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, KeraunosError, NotBuiltError, ShapeError, warn
 from keraunos.utils.spelling import chosen, provider, spelled
 from keraunos.utils.text import plural, shape_text, suggestion
+from keraunos.utils.tracebacks import entrance
 
 _Ends = SymbolicTensor | Sequence[Any] | Mapping[str, Any]
 
@@ -213,6 +214,7 @@ class Model(Trainer, _Arguments):
         return super()._convert(leaf)
 
     @varying
+    @entrance
     def build(self, input_shape: Any = None) -> None:
         """Make all weights by calling the model on inputs of a shape."""
         if self._graph is not None or input_shape is None:
@@ -234,6 +236,12 @@ class Model(Trainer, _Arguments):
             self.built = True
         else:
             super()._ensure_built(args, kwargs)
+
+    def declared_outputs(self) -> Any:
+        """Specs of the outputs, where the graph says them, else ``None``."""
+        if self._graph is None or type(self).call is not Model.call:
+            return None
+        return tree.map(lambda leaf: leaf.spec, self._graph.outputs)
 
     # --- parts -------------------------------------------------------------------
 
@@ -265,6 +273,7 @@ class Model(Trainer, _Arguments):
         if self._objectives is not None:
             self._objectives.resolved = False
 
+    @entrance
     def get_layer(self, name: str | None = None, index: int | None = None) -> SomeLayer:
         """Layer of a name or an index."""
         if (name is None) == (index is None):
@@ -410,6 +419,7 @@ class Model(Trainer, _Arguments):
         """Module and class under which real Keras knows such a model."""
         return ("keras.src.models.functional", "Functional") if type(self) is Model else ("keras", type(self).__name__)
 
+    @entrance
     def summary(
         self,
         line_length: int | None = None,

@@ -15,6 +15,7 @@ from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError, ShapeError
 from keraunos.utils.spelling import provider
 from keraunos.utils.text import shape_text
+from keraunos.utils.tracebacks import entrance
 
 
 @LAYERS.register()
@@ -35,6 +36,7 @@ class Sequential(Model):
     (None, 3)
     """
 
+    @entrance
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Any] = []
@@ -48,6 +50,7 @@ class Sequential(Model):
             self._put(layer, names)
         self._rebuild()
 
+    @entrance
     def add(self, layer: Layer | SymbolicTensor | Callable[..., Any], rebuild: bool = True) -> None:
         """Put a layer on top."""
         layer = self._put(layer, {known.name for known in self._stack})

@@ -9,6 +9,7 @@ from keraunos.optimizers.base import LearningRate, Optimizer, table
 from keraunos.optimizers.transformations import OptaxOptimizer
 from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.tracebacks import entrance
 
 __all__ = [
     "SGD",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 
+@entrance
 def get(identifier: Any) -> Any:
     """Optimizer that a name, a config, a class, an optimizer or an optax transformation means.
 

@@ -30,6 +30,7 @@ from keraunos.utils import spelling, tree
 from keraunos.utils.config import epsilon, floatx
 from keraunos.utils.errors import ArgumentError, ModelFileError, UsageError, warn
 from keraunos.utils.text import plural, shape_text, snake_case
+from keraunos.utils.tracebacks import entrance
 
 Tensor = Any
 Key = Hashable
@@ -534,6 +535,7 @@ class Optimizer(_Arguments):
 
     # --- on Variables ------------------------------------------------------------
 
+    @entrance
     def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Variable] | None = None) -> None:
         """Update Variables from their gradients, then apply their constraints.
 

@@ -13,6 +13,7 @@ from keraunos.plots.drawing import to_figure, to_svg
 from keraunos.plots.sketch import sketch
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.text import suggestion
+from keraunos.utils.tracebacks import entrance
 from keraunos.utils.writing import on_disk, write_file
 
 _DIRECTIONS = ("TB", "BT", "LR", "RL")
@@ -64,6 +65,7 @@ def model_graph(
     return graph
 
 
+@entrance
 def plot_model(
     model: Any,
     to_file: Any = "model.png",

@@ -42,6 +42,7 @@ from keraunos.saving.whole import FORMAT, Facts, is_whole, pack_whole, plan_whol
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, ModelFileError
 from keraunos.utils.modules import offer
+from keraunos.utils.tracebacks import entrance
 from keraunos.utils.untrusted import FileLimits, file_limits, guarded, limits
 from keraunos.utils.writing import write_file
 
@@ -74,6 +75,7 @@ PathLike = str | os.PathLike[str]
 _ARRAYS_A_WEIGHT = 8
 
 
+@entrance
 def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
     """Write architecture, weights, compile arguments and optimizer state to a file.
 
@@ -112,6 +114,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         write_file(path, hdf5_image(_whole(model, include_optimizer)))
 
 
+@entrance
 def load_model(
     filepath: Any,
     custom_objects: Mapping[str, Any] | None = None,
@@ -144,6 +147,7 @@ def load_model(
         return _unpack(data, name, custom_objects, compile, inner)
 
 
+@entrance
 def save_weights(model: Any, filepath: PathLike, overwrite: bool = True) -> None:
     """Write the weights of a model to an HDF5 file.
 
@@ -175,6 +179,7 @@ def save_weights(model: Any, filepath: PathLike, overwrite: bool = True) -> None
     write_file(path, hdf5_image(folder))
 
 
+@entrance
 def load_weights(
     model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False, reshape: bool = False
 ) -> None:
@@ -239,6 +244,7 @@ def to_json(model: Any, **options: Any) -> str:
     return _text(model, _config_of(model, False), **options)
 
 
+@entrance
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True) -> Any:
     """Model with the architecture of a JSON text, with fresh weights and not compiled.
 

@@ -17,7 +17,8 @@ from keraunos.core.symbolic import infer, is_symbolic, traced
 from keraunos.core.variable import Variable
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError
-from keraunos.utils.text import plural, suggestion
+from keraunos.utils.text import given_text, plural, suggestion
+from keraunos.utils.tracebacks import told
 
 
 class Objectives:
@@ -156,6 +157,7 @@ class Objectives:
 
     # --- computing ---------------------------------------------------------------
 
+    @told(lambda names: _told_member("loss", names.get("function"), names))
     def loss(self, y: Any, y_pred: Any, sample_weight: Any) -> Any:
         """Weighted sum of the outputs' losses, or ``None`` where no output has one."""
         rows = _rows()
@@ -183,6 +185,7 @@ class Objectives:
         first = next(leaf for leaf in tree.leaves(batch_x) if leaf is not None)
         self.tracker.update_state(loss, sample_weight=_count(first, _rows()))
 
+    @told(lambda names: _told_member("metric", names.get("metric"), names))
     def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
         """Enter a batch into every metric."""
         rows = _rows()
@@ -391,6 +394,18 @@ def _single_ones(given: Any) -> Iterator[Any]:
 
 def _is_config(given: Any) -> bool:
     return isinstance(given, Mapping) and "class_name" in given and "config" in given
+
+
+def _told_member(kind: str, member: Any, names: Mapping[str, Any]) -> tuple[str, str] | None:
+    """How errors name the loss or metric of an output."""
+    if member is None:
+        return None
+    given = (names["targets"].get(names["name"]), names["outputs"].get(names["name"]))
+    of_output = f" of the output {names['name']!r}" if len(names["self"].names) > 1 else ""
+    arrays = given_text(given[:1]).replace(", given ", ", given y_true ") + given_text(given[1:]).replace(
+        ", given ", " and y_pred "
+    )
+    return f"the {kind} {_name(member)!r}{of_output}", arrays
 
 
 def _name(function: Any) -> str:

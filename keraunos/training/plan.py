@@ -27,9 +27,9 @@ class Numbers(NamedTuple):
     seed: Any
     step: Any  # steps that the model has made
 
-    def scalars(self, compiled: bool = True) -> list[Any]:
-        """The numbers as arrays, or for code that runs as it stands as they are."""
-        return [np.array(number, "int32") for number in self] if compiled else list(self)
+    def scalars(self) -> list[Any]:
+        """The numbers as arrays."""
+        return [np.array(number, "int32") for number in self]
 
     @classmethod
     def of(cls, scalars: Any) -> "Numbers":

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keraunos.backend import K
+from keraunos.backend.depth import plainly
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase
-from keraunos.core.scope import fresh_seed
+from keraunos.core.scope import Scope, fresh_seed
 from keraunos.core.symbolic import RecordedVariable, infer
 from keraunos.core.variable import Variable, structure_version
 from keraunos.metrics import Mean
@@ -24,7 +25,7 @@ from keraunos.training.interrupt import uninterrupted
 from keraunos.training.packing import Packing
 from keraunos.training.plan import Compiled, Numbers, Plan
 from keraunos.training.stateless import takes_state, with_state
-from keraunos.training.step import Batch, Carry, Held, many, own_step, predict_step, test_step, train_step
+from keraunos.training.step import Batch, Carry, Held, call_step, many, own_step, predict_step, test_step, train_step
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import DataError
 
@@ -45,9 +46,18 @@ METHODS = {"train": "fit", "test": "evaluate", "predict": "predict"}
 class Running:
     """The part of a trainer that runs steps; see ``Trainer`` for what a user calls."""
 
-    run_eagerly = False
     _steps_made = 0
     _batches_drawn = 0  # of those that were not trained on, how many asked for random numbers
+
+    @property
+    def run_eagerly(self) -> bool:
+        """Whether steps run one by one as plain Python, for debugging; may be set."""
+        return bool(self.__dict__.get("_run_eagerly", False))
+
+    @run_eagerly.setter
+    def run_eagerly(self, value: bool) -> None:
+        self._run_eagerly = bool(value)
+        self.__dict__.get("_programs", {}).clear()
 
     @property
     def own_rows(self) -> int | None:
@@ -75,9 +85,10 @@ class Running:
 
         Returns the logs of each epoch, and appends outputs to ``parts``.
         """
+        if self.run_eagerly:
+            return self._run_plainly(mode, batches, callbacks, epoch, parts)
         plan = self._plan(mode)
-        compiled = not self.run_eagerly
-        every_batch = callbacks.watches_batches(mode) or not compiled
+        every_batch = callbacks.watches_batches(mode)
         alone = every_batch or callbacks.watches_progress or callbacks.watches_epochs
         if mode != "predict" and plan.initial is None:
             self.reset_metrics()
@@ -130,7 +141,7 @@ class Running:
                     else:
                         buffers = () if outputs is None else (outputs,)
                         arrays, results = program(
-                            *plan.take(fresh), placed.data, placed.orders, numbers.scalars(compiled), *buffers
+                            *plan.take(fresh), placed.data, placed.orders, numbers.scalars(), *buffers
                         )
                         results = K.wait(results)
                     self._give(plan, arrays, (stop - start) * (last - whole))
@@ -159,6 +170,94 @@ class Running:
         if done == 0:
             raise DataError(f"{METHODS[mode]}: the data gave no batch.")
         return finished if count > 1 else [logs]
+
+    # --- as plain Python ---------------------------------------------------------------
+
+    def _run_plainly(
+        self, mode: str, batches: Any, callbacks: Any, epoch: int, parts: list[Any] | None
+    ) -> list[dict[str, Any]]:
+        """``_run``, step after step as the code stands, so that all of it may look at values and stop in a debugger."""
+        if mode != "predict":
+            self.reset_metrics()
+        parts = [] if parts is None else parts
+        logs: dict[str, Any] = {}
+        done = seen = 0
+        pads = self._pads(mode)
+        for block in batches.blocks(epoch):
+            order = np.arange(block.rows) if block.order is None else block.order
+            for start in range(0, block.rows, block.batch_size):
+                index = order[start : min(start + block.batch_size, block.rows)]
+                rows = len(index)
+                getattr(callbacks, f"on_{mode}_batch_begin")(done, self._of_batch(mode, done, rows))
+                earlier, batch_logs = logs, {}
+                results = self._step_plainly(mode, block.data, index, block.batch_size if pads else rows)
+                if mode == "predict":
+                    _collect(parts, results, rows)
+                    batch_logs = {"outputs": parts[-1]}
+                else:
+                    logs = _by_epoch(results, None)[0]
+                    batch_logs = self._of_batch(mode, done, rows, logs, earlier, seen)
+                done, seen = done + 1, seen + rows
+                getattr(callbacks, f"on_{mode}_batch_end")(done - 1, batch_logs)
+                if self.stop_training and mode == "train":
+                    return [logs]
+        if done == 0:
+            raise DataError(f"{METHODS[mode]}: the data gave no batch.")
+        return [logs]
+
+    def _whole_plainly(self, mode: str, block: Any) -> Any:
+        """``_whole``, as the code stands."""
+        if mode != "predict":
+            self.reset_metrics()
+        results = self._step_plainly(mode, block.data, np.arange(block.rows), block.rows)
+        return results if mode == "predict" else _by_epoch(results, None)[0]
+
+    def _step_plainly(self, mode: str, data: Any, index: Any, capacity: int) -> Any:
+        """One step on the rows of an index: its logs or outputs.
+
+        The step is ``train_step``, ``test_step`` or ``predict_step`` as anybody may call it. A Scope gives it the random
+        numbers that the compiled step would get, and keeps what it assigns until it is over; so an error, or a debugger
+        that is left, changes nothing. Rows are filled up to ``capacity`` as they are there.
+        """
+        rows = None
+        if len(index) < capacity:
+            rows = K.array((np.arange(capacity) < len(index)).astype("float32"))
+            index = np.concatenate([index, np.repeat(index[-1:], capacity - len(index))])
+        x, y, weight = tree.map(lambda leaf: None if leaf is None else K.rows(leaf[index], capacity), data)
+        for variable in self.named_variables().values():  # type: ignore[attr-defined]
+            variable.concrete  # noqa: B018  (made a tensor once, not at each of its uses)
+        seed, number = (K.cast(count, "uint32") for count in (self._seed_now(), self._step_number(mode)))
+        with (
+            plainly(),
+            Scope(
+                key=lambda: K.fold_in(K.random_key(seed), number), strict=False, owner=f"the model {self.name!r}"
+            ) as scope,
+        ):
+            scope.rows, scope.checked = rows, self._lookups_of(mode).checked
+            if mode == "predict":
+                results = self.step_method(mode)(x)
+            elif self._owns(mode):
+                results = call_step(self.step_method(mode), (x, y, weight))
+            else:
+                results = getattr(self, f"{mode}_step")((x, y, weight))
+                results = {name: getattr(value, "value", value) for name, value in results.items()}
+            results = K.wait(results)
+        with uninterrupted():
+            for variable, value in scope.writes.items():
+                if self._keeps(mode, variable):
+                    variable.replace(value)
+            if mode == "train":
+                self._steps_made += 1
+            elif scope.drew:
+                self._draws_in(mode)
+                self._count_drawn(mode, 1)
+        return results
+
+    def _keeps(self, mode: str, variable: Variable) -> bool:
+        """Whether what a step assigned to a Variable stays: of layers told to train while nothing is trained, no statistics."""
+        if mode == "train" or not phase.fixed_training() or self._owns(mode) or not variable.saved:
+            return True
+        return any(variable is state for metric in self.metrics for state in metric.variables)
 
     def _of_batch(
         self, mode: str, number: int, rows: int, logs: Any = None, earlier: Any = None, seen: int = 0
@@ -200,13 +299,15 @@ class Running:
     def _exact(self, plan: Plan, data: Any, block: Any, numbers: Numbers, fresh: bool) -> Any:
         """One step on rows of exactly this number: its logs or outputs."""
         program = self._program(plan, block)
-        arrays, results = program(*plan.take(fresh), data, numbers.scalars(not self.run_eagerly))
+        arrays, results = program(*plan.take(fresh), data, numbers.scalars())
         results = K.wait(results)
         self._give(plan, arrays, 1)
         return results
 
     def _whole(self, mode: str, block: Any) -> Any:
         """A block as one step: its logs or outputs."""
+        if self.run_eagerly:
+            return self._whole_plainly(mode, block)
         plan = self._plan(mode)
         if mode != "predict" and plan.initial is None:
             self.reset_metrics()
@@ -291,9 +392,7 @@ class Running:
                 program = self._single(plan)
             else:
                 program = self._several(plan, block.batch_size, placed.ahead)
-            if self.run_eagerly:
-                programs[key] = program
-            elif placed is None or plan.mode == "predict":
+            if placed is None or plan.mode == "predict":
                 programs[key] = K.compile(program)
             else:
                 numbers = Numbers(*[0] * len(Numbers._fields))

@@ -166,16 +166,20 @@ def own_step(
     model: Any, method: Callable[[Any], Any], held: Held, carry: Carry, batch: Batch, seed: Any, *, trains: bool
 ) -> tuple[Carry, dict[str, Any]]:
     """A step that the user wrote as a method: it reads and assigns Variables in ordinary style."""
-    data: tuple[Any, ...] = tuple(batch[:3])
-    while len(data) > 1 and data[-1] is None:
-        data = data[:-1]
     with held.scope(carry, seed) as scope:
-        logs = method(data if len(data) > 1 else data[0])
-        if not isinstance(logs, dict):
-            raise DataError(f"{method.__qualname__} returned {type(logs).__name__}; expected a dict of log values.")
-        logs = {name: K.array(getattr(value, "value", value)) for name, value in logs.items()}
+        logs = call_step(method, tuple(batch[:3]))
     carry = held.written(scope, carry)
     return (carry._replace(step=carry.step + 1) if trains else _drawn(model, "test", scope, carry)), logs
+
+
+def call_step(method: Callable[[Any], Any], data: tuple[Any, ...]) -> dict[str, Any]:
+    """The logs of a step that the user wrote, which gets no more than what was given: x alone, or a tuple."""
+    while len(data) > 1 and data[-1] is None:
+        data = data[:-1]
+    logs = method(data if len(data) > 1 else data[0])
+    if not isinstance(logs, dict):
+        raise DataError(f"{method.__qualname__} returned {type(logs).__name__}; expected a dict of log values.")
+    return {name: K.array(getattr(value, "value", value)) for name, value in logs.items()}
 
 
 # --- many steps --------------------------------------------------------------------------

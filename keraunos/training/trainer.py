@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from keraunos import optimizers
 from keraunos.backend import K
+from keraunos.backend.depth import plainly
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase, registry
 from keraunos.core.evaluation import value_of
 from keraunos.core.gradient import value_and_gradients
-from keraunos.core.scope import Scope, fresh_seed, noting_reads
+from keraunos.core.scope import Scope, current_scope, fresh_seed, noting_reads
 from keraunos.core.symbolic import infer
 from keraunos.core.variable import structure_changed, structure_version
 from keraunos.training import data as data_sources
@@ -33,6 +34,7 @@ from keraunos.training.objectives import Objectives
 from keraunos.training.one_batch import OneBatch, Ready, Watched, capacity_of, filled
 from keraunos.training.running import METHODS, Running
 from keraunos.training.stateless import takes_state
+from keraunos.training.step import call_step
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError, UsageError, warn
 from keraunos.utils.spelling import spelled
@@ -104,7 +106,8 @@ class Trainer(Running):
             loss_weights: Factors of the outputs' losses.
             metrics: Names, functions or objects; not weighted by sample weights.
             weighted_metrics: The same, weighted by sample and class weights.
-            run_eagerly: Run step by step without compiling, for debugging.
+            run_eagerly: Run step by step as plain Python, for debugging: tensors have values to look at, in layers,
+                losses, metrics and steps of one's own. The numbers are those of compiled steps.
             steps_per_execution, jit_compile, auto_scale_loss: Accepted for Keras'
                 sake. Many steps always run as one compiled program.
             targets: Variables, or tensors that follow from such, that are the targets of outputs, so that none are
@@ -122,7 +125,7 @@ class Trainer(Running):
             spelling.provider().compiling().check_compile(self, objectives, weigh)
         self.optimizer = optimizers.get(optimizer)
         self._objectives = objectives
-        self.run_eagerly = bool(run_eagerly)
+        self.run_eagerly = run_eagerly
         self._compile_arguments = {
             "optimizer": optimizer,
             "loss": loss,
@@ -232,10 +235,13 @@ class Trainer(Running):
         def objective() -> Any:
             y_pred = self(x, training=True)  # type: ignore[operator]
             loss = self.batch_loss(x, y, y_pred, sample_weight, training=True)
-            return self.optimizer.scale_loss(loss), (y_pred, loss)
+            return self.optimizer.scale_loss(loss), (y_pred, loss, self._values_for_metrics())
 
         variables = self._trained_variables()
-        (_, (y_pred, loss)), gradients = value_and_gradients(objective, variables)
+        (_, (y_pred, loss, used)), gradients = value_and_gradients(objective, variables)
+        scope = current_scope()
+        if scope is not None:
+            scope.computed.update(zip(map(id, self._need_compile("fit").used), used, strict=True))
         self.optimizer.take_step(gradients, variables)
         self.track_loss(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -577,6 +583,7 @@ class Trainer(Running):
         self._need_compile("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
+    @spelled
     def predict_on_batch(self, x: Any) -> NDArray[Any] | Any:
         """Outputs for one batch, as NumPy arrays."""
         ready = self._ready(x, None)
@@ -758,9 +765,12 @@ class Trainer(Running):
         mode = "train" if train else "predict" if predict else "test"
         warned = False
         if not self._steps_alone(mode):
-            with noting_reads() as reads:
-                outputs = self._outputs_of(self._forward, x_spec)
-            self._borrow(reads)
+            if self.run_eagerly:
+                outputs = self._outputs_plainly(batches)
+            else:
+                with noting_reads() as reads:
+                    outputs = self._outputs_of(self._forward, x_spec)
+                self._borrow(reads)
             if predict:
                 batches.inspect(Inspection(self._lookups_of(mode)).errors)
                 return False
@@ -775,6 +785,10 @@ class Trainer(Running):
                     "and compile again; a model inside of another one can be frozen there and free where it is trained."
                 )
             self.optimizer.build(trained)
+        if self.run_eagerly:
+            if self._owns(mode):
+                self._rehearse_plainly(mode, batches)
+            return warned
         if y_spec is not None and spelling.chosen() and not self._owns("train"):
             with noting_reads() as reads:
                 infer(self._loss_alone, (x_spec, y_spec))
@@ -859,6 +873,41 @@ class Trainer(Running):
                 if structure_version() == before:
                     raise
 
+    def _outputs_plainly(self, batches: Any) -> Any:
+        """Specs of the outputs, without a trace: those of the graph, else of the outputs for a first batch."""
+        declared = self.declared_outputs()
+        if declared is not None:
+            return declared
+        programs, key = self.__dict__.setdefault("_programs", {}), ("outputs seen", str(batches.spec[0]))
+        if key not in programs or not self.built:
+            outputs, rows = self._trial(lambda x, *_: self._forward(x), batches)
+            programs[key] = tree.map(lambda leaf: _open_spec(leaf, rows), outputs)
+        return programs[key]
+
+    def declared_outputs(self) -> Any:
+        """Specs of the outputs, where a graph says them, else ``None``."""
+        return None
+
+    def _rehearse_plainly(self, mode: str, batches: Any) -> None:
+        """Run a step of the user's once where it has layers that have no weights yet, so that it finds all of them."""
+        while not all(layer.built for layer in self._flatten_layers()):  # type: ignore[attr-defined]
+            before = structure_version()
+            try:
+                self._trial(lambda *data: call_step(self.step_method(mode), data), batches)
+                return
+            except Exception:
+                # A step may list the weights of layers before it calls them for the first time, and so builds them.
+                if structure_version() == before:
+                    raise
+
+    def _trial(self, function: Callable[..., Any], batches: Any) -> tuple[Any, int]:
+        """What a function returns for the rows of a first batch, and how many they are; what it assigns is forgotten."""
+        parts = [leaf for leaf in tree.leaves(batches.sample()) if leaf is not None]
+        rows = min(len(parts[0]), batches.batch_size)
+        data = tree.map(lambda leaf: None if leaf is None else K.rows(leaf[:rows], rows), batches.sample())
+        with plainly(), Scope(strict=False, key=lambda: K.random_key(0)):
+            return function(*data), rows
+
     # --- state ---------------------------------------------------------------------------
 
     def get_state_tree(self) -> dict[str, Any]:
@@ -922,6 +971,12 @@ def _numbers(logs: Any) -> Any:
         if isinstance(logs, dict)
         else {}
     )
+
+
+def _open_spec(leaf: Any, rows: int) -> TensorSpec:
+    """Spec of an output, whose first size is open where it is the number of rows."""
+    shape = tuple(K.shape(leaf))
+    return TensorSpec((None, *shape[1:]) if shape[:1] == (rows,) else shape, K.dtype(leaf))
 
 
 def _leading_size(x: Any) -> int:

@@ -11,7 +11,13 @@ from keraunos.utils.text import suggestion
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _LAYOUTS = ("channels_last", "channels_first")
 _listeners: list[Callable[[str], None]] = []
-_settings: dict[str, Any] = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+_frame_listeners: list[Callable[[bool], None]] = []
+_settings: dict[str, Any] = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "traceback_filtering": os.environ.get("KERAUNOS_TRACEBACK_FILTERING", "1").lower() not in ("0", "off", "false"),
+}
 
 
 def floatx() -> str:
@@ -68,6 +74,42 @@ def set_image_data_format(data_format: str) -> None:
     if data_format not in _LAYOUTS:
         raise ArgumentError(f"image_data_format is {data_format!r}; expected one of {', '.join(_LAYOUTS)}.")
     _settings["image_data_format"] = data_format
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """Whether tracebacks leave out the frames of this library and of JAX.
+
+    >>> enable_traceback_filtering()
+    >>> is_traceback_filtering_enabled()
+    True
+    """
+    return bool(_settings["traceback_filtering"])
+
+
+def enable_traceback_filtering() -> None:
+    """Let tracebacks leave out the frames of this library and of JAX, so that the user's own lines stand together.
+
+    It is so unless the environment says ``KERAUNOS_TRACEBACK_FILTERING=0``.
+    """
+    _filter_tracebacks(True)
+
+
+def disable_traceback_filtering() -> None:
+    """Let tracebacks show every frame, as for a report of a fault in this library."""
+    _filter_tracebacks(False)
+
+
+def _filter_tracebacks(value: bool) -> None:
+    _settings["traceback_filtering"] = value
+    for listener in _frame_listeners:
+        listener(value)
+
+
+def follow_traceback_filtering(listener: Callable[[bool], None]) -> None:
+    """Have a function called with whether tracebacks are filtered: whenever that is set, and now if they are not."""
+    _frame_listeners.append(listener)
+    if not is_traceback_filtering_enabled():
+        listener(False)
 
 
 def home() -> Path:

@@ -13,7 +13,8 @@
     └── UsageError         (RuntimeError)  a right call at a wrong time
         ├── NotBuiltError                  weights are asked for before they exist
         ├── NotCompiledError               fit or evaluate before compile
-        └── ScopeError                     a trace reads or writes what it must not
+        ├── ScopeError                     a trace reads or writes what it must not
+        └── TracedValueError (TypeError)   a trace asks for the value of a tensor that has none yet
 
 Every message says what was given, what was expected and what to do.
 """
@@ -68,6 +69,10 @@ class NotCompiledError(UsageError):
 
 class ScopeError(UsageError):
     """A trace reads or writes a Variable that it must not."""
+
+
+class TracedValueError(UsageError, TypeError):
+    """Code that is being compiled asks for the value of a tensor, which comes only when it runs."""
 
 
 # Whose frames stand between a user's line and ours where a warning is said inside of a trace or a thread.

@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar, cast
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.modules import offer
 from keraunos.utils.text import suggestion
+from keraunos.utils.tracebacks import tidy
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
@@ -303,14 +304,18 @@ def spelled(function: F) -> F:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if _era[0] == MODERN and known.issuperset(kwargs):
-            return function(*args, **kwargs)
-        first, rest = (list(args[:1]), list(args[1:])) if method else ([], list(args))
-        mine = owners_of(type(args[0])) if constructor and args else owners
-        rest, kwargs = provider().arguments(mine, names, known, rest, dict(kwargs))
-        if not open_ended:
-            refuse_unknown(mine, kwargs, known)
-        return function(*first, *rest, **kwargs)
+        try:
+            if _era[0] == MODERN and known.issuperset(kwargs):
+                return function(*args, **kwargs)
+            first, rest = (list(args[:1]), list(args[1:])) if method else ([], list(args))
+            mine = owners_of(type(args[0])) if constructor and args else owners
+            rest, kwargs = provider().arguments(mine, names, known, rest, dict(kwargs))
+            if not open_ended:
+                refuse_unknown(mine, kwargs, known)
+            return function(*first, *rest, **kwargs)
+        except BaseException as error:
+            tidy(error)
+            raise
 
     return cast(F, call)
 

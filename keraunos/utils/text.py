@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from keraunos.utils.tree import leaves
+
 
 def suggestion(name: Any, known: Iterable[str]) -> str:
     """`` Did you mean 'x'?``, or the whole list where nothing is near.
@@ -60,3 +62,16 @@ def shape_text(shape: Any) -> str:
     '(None, 7)'
     """
     return str(tuple(None if size is None else int(size) for size in shape))
+
+
+def given_text(values: Any) -> str:
+    """How a message goes on to say which arrays were given; at most four are named.
+
+    >>> import numpy as np
+    >>> given_text((np.zeros((2, 3), "float32"), None)), given_text((None, 3))
+    (', given float32 (2, 3)', '')
+    """
+    arrays = [leaf for leaf in leaves(values) if hasattr(leaf, "shape") and hasattr(leaf, "dtype")]
+    shown = [f"{getattr(leaf.dtype, 'name', leaf.dtype)} {shape_text(leaf.shape)}" for leaf in arrays[:4]]
+    more = ["…"] if len(arrays) > len(shown) else []
+    return f", given {', '.join([*shown, *more])}" if shown else ""

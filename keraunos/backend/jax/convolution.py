@@ -158,6 +158,8 @@ def _by_itself(function: Any, tensor: Any) -> Any:
     flattened axis, whose index must be taken apart for each number. A condition keeps it separate; it is always true,
     and rests on bits of a tensor so that the compiler does not see that.
     """
+    if not isinstance(tensor, jax.core.Tracer):
+        return function()  # nothing is compiled around it, and a condition would be compiled at every call
     bits = lax.bitcast_convert_type(tensor.reshape(-1)[0], jnp.int32)
     result = jax.eval_shape(function)
     return lax.cond((bits & 1) < 2, function, lambda: jnp.zeros(result.shape, result.dtype))

@@ -11,14 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from keraunos.backend import plain
 from keraunos.backend.depth import depth
 from keraunos.backend.engine import Engine
-from keraunos.backend.jax import convolution, options, pooling, products, programs, random
+from keraunos.backend.jax import convolution, looks, options, pooling, products, programs, random
+from keraunos.backend.jax.explain import argument_types, explained
 from keraunos.backend.jax.recurrence import recurrence
 from keraunos.backend.jax.rows import rows_at
 from keraunos.backend.spec import TensorSpec
 from keraunos.utils import tree
-from keraunos.utils.config import floatx, follow_floatx
+from keraunos.utils.config import floatx, follow_floatx, follow_traceback_filtering
 
 # Compiled programs kept in memory; an identical program (k-fold, rebuilt models) is not compiled again.
 _PROGRAMS_KEPT = 256
@@ -47,6 +49,7 @@ class JaxEngine(Engine):
         self._programs: OrderedDict[str, Any] = OrderedDict()
         options.apply()
         follow_floatx(options.widen)
+        follow_traceback_filtering(options.filter_frames)
         self._folder = programs.use_folder()
         options.recall(self._folder)
 
@@ -294,6 +297,7 @@ class JaxEngine(Engine):
     def specialize(self, function: Callable[[Any], Any], tensors: Any) -> Callable[[Any], Any]:
         return self._compiled(function, list(tensors))  # type: ignore[no-any-return]
 
+    @explained()
     def _compiled(self, function: Callable[[Any], Any], leaves: list[Any]) -> Any:
         # The text names all arguments: left out, the unused ones of one program could be those that another uses.
         lowered = jax.jit(function, keep_unused=True).lower(leaves)
@@ -301,18 +305,24 @@ class JaxEngine(Engine):
         key = hashlib.sha256(text.encode()).hexdigest()
         program = self._programs.pop(key, None)
         if program is None:
-            settings = options.of_compiler(text, jax.tree.leaves(lowered.in_avals))
+            settings = options.of_compiler(text, jax.tree.leaves(argument_types(lowered)))
             program = programs.compiled(lowered, settings, self._folder)
         self._programs[key] = program
         if len(self._programs) > _PROGRAMS_KEPT:
             self._programs.popitem(last=False)
         return program
 
+    # Each of these compiles what it is given, anew for every function: where code runs plainly they are plain Python.
+
+    @explained()
     def loop(self, body: Callable[[Any, Any], Any], carry: Any, start: Any, stop: Any) -> Any:
+        if depth().plain:
+            return plain.loop(self, body, carry, start, stop)
         form = _form(carry)
         results = lax.fori_loop(start, stop, lambda i, flat: _bare(body(i, _filled(form, flat)), form), _bare(carry))
         return _filled(form, results)
 
+    @explained()
     def scan(
         self,
         f: Callable[[Any, Any], tuple[Any, Any]],
@@ -322,6 +332,8 @@ class JaxEngine(Engine):
         reverse: bool = False,
         unroll: int = 1,
     ) -> tuple[Any, Any]:
+        if depth().plain and plain.has_rows(self, xs, length):
+            return plain.scan(self, f, init, xs, length, reverse)
         carry_form, x_form = _form(init), _form(xs)
         y_form: list[Any] = []
 
@@ -333,28 +345,37 @@ class JaxEngine(Engine):
         carry, ys = lax.scan(step, _bare(init), _bare(xs), length=length, reverse=reverse, unroll=unroll)
         return _filled(carry_form, carry), _filled(y_form[0], ys)
 
-    recurrence = staticmethod(recurrence)
+    @explained()
+    def recurrence(self, *args: Any, **kwargs: Any) -> tuple[list[Any], Any]:
+        return super().recurrence(*args, **kwargs) if depth().plain else recurrence(*args, **kwargs)
 
+    @explained()
     def cond(self, pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], *args: Any) -> Any:
+        if depth().plain:
+            return true_fn(*args) if pred else false_fn(*args)
         return lax.cond(pred, true_fn, false_fn, *args)
 
     def value_and_gradient(self, function: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
         def call(values: Any) -> Any:
             flat, form = _flat(function, values, auxiliary=True)
-            (value, rest), gradients = jax.value_and_grad(flat, has_aux=True)(_bare(values))
+            if depth().plain:
+                flat = _seen(flat)
+            with explained():
+                (value, rest), gradients = jax.value_and_grad(flat, has_aux=True)(_bare(values))
             return (value, _filled(form[0], rest)), _filled(_form(values), gradients)
 
         return call
 
     stop_gradient = staticmethod(lax.stop_gradient)
 
+    @explained()
     def abstract(self, function: Callable[..., Any], *specs: Any) -> Any:
         flat, form = _flat(lambda arguments: function(*arguments), specs)
         outputs = jax.eval_shape(flat, [jax.ShapeDtypeStruct(spec.shape, spec.dtype) for spec in _bare(specs)])
         return _filled(form[0], [TensorSpec(leaf.shape, leaf.dtype.name) for leaf in outputs])
 
     def vectorize(self, function: Callable[..., Any], in_axes: Any = 0) -> Callable[..., Any]:
-        return jax.vmap(function, in_axes)
+        return explained()(jax.vmap(function, in_axes))
 
     def wait(self, values: Any) -> Any:
         return jax.block_until_ready(values)
@@ -402,6 +423,17 @@ def _flat(function: Callable[[Any], Any], values: Any, *, auxiliary: bool = Fals
         return (value, _bare(results)) if auxiliary else _bare(results)
 
     return flat, returned
+
+
+def _seen(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function of a list of tensors, whose values it may look at."""
+
+    def inner(leaves: Sequence[Any]) -> Any:
+        for leaf in leaves:
+            looks.open_to_looks(leaf)
+        return function(leaves)
+
+    return inner
 
 
 def _copied(x: Any, dtype: str, rows: int | None = None) -> np.ndarray:

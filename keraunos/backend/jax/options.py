@@ -120,3 +120,15 @@ def widen(floatx: str) -> None:
 
 
 _wide, _before = [False], [False]
+
+
+def filter_frames(filtering: bool) -> None:
+    """Let JAX show its frames in tracebacks where ours are shown, and otherwise do what it was told before."""
+    if not filtering and not _shown:
+        _shown.append(jax.config.jax_traceback_filtering)
+        jax.config.update("jax_traceback_filtering", "off")
+    elif filtering and _shown:
+        jax.config.update("jax_traceback_filtering", _shown.pop())
+
+
+_shown: list[Any] = []

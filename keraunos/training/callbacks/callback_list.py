@@ -11,17 +11,27 @@ from keraunos.training.callbacks.report import History, ProgbarLogger
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, warn
 from keraunos.utils.spelling import Logs
+from keraunos.utils.tracebacks import told
+
+
+def _told_hook(names: Mapping[str, Any]) -> tuple[str, str] | None:
+    """How errors name the hook of a callback."""
+    method = names.get("method")
+    owner = getattr(method, "__self__", None)
+    return None if method is None else (f"{names['hook']} of the callback {type(owner).__name__!r}", "")
 
 
 def _to_all(hook: str) -> Any:
     """Method of ``CallbackList`` that calls one hook of every callback."""
     batch_hook, numbered = "batch" in hook, "batch" in hook or "epoch" in hook
 
+    @told(_told_hook)
     def call_numbered(self: "CallbackList", number: int, logs: Any = None) -> None:
         numbers = plain_logs(logs)
         for method in self._methods(hook):
             method(number, logs=numbers) if batch_hook else method(number, numbers)
 
+    @told(_told_hook)
     def call_plain(self: "CallbackList", logs: Any = None) -> None:
         numbers = plain_logs(logs)
         for method in self._methods(hook):

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from keraunos.utils.tracebacks import told
+
 END = object()  # what get returns after the last item, and peek also where none came in time
 
 
@@ -77,6 +79,7 @@ class ReadAhead:
         if self._thread is not threading.current_thread():
             self._thread.join(timeout=0.1)  # it is a daemon: a slow source must not hold up Ctrl-C
 
+    @told(lambda names: (f"batch {names.get('drawn', 0) + 1:,} of the data", ""))
     def _draw(self) -> None:
         drawn = 0
         try:
