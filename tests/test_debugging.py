@@ -390,6 +390,30 @@ def test_the_last_line_shown_is_where_it_went_wrong():
     assert traceback.extract_tb(caught.tb)[-1].line == "return inputs @ self.kernel"
 
 
+def test_it_is_the_same_in_a_program_that_is_run():
+    """There all code is of one module, and says so by the name of that."""
+    lines = [
+        "from keraunos import Model, layers",
+        "class Own(layers.Layer):",
+        "    def call(self, inputs):",
+        "        return inputs[:, :3] + inputs",
+        "class Outer(Model):",
+        "    def __init__(self):",
+        "        super().__init__()",
+        "        self.own = Own()",
+        "    def call(self, inputs):",
+        "        return self.own(inputs)",
+        "Outer().predict(X, verbose=0)",
+    ]
+    with pytest.raises(TypeError) as caught:
+        exec(compile("\n".join(lines), "program.py", "exec"), {"__name__": "__main__", "X": X})
+    assert caught.value.__notes__ == [
+        "In the layer 'own' (Own), given float32 (None, 4), inside the model 'outer' (Outer)."
+    ]
+    shown = traceback.extract_tb(caught.tb)
+    assert [(frame.filename, frame.lineno) for frame in shown[1:]] == [("program.py", n) for n in (11, 10, 4)]
+
+
 @pytest.mark.parametrize(
     "where", ["a layer", "a layer that runs eagerly", "a loss", "a callback", "a generator", "Ctrl-C"]
 )

@@ -398,8 +398,7 @@ class Layer(_Arguments):
             self._ensure_built(args, kwargs)
             return self._call_on_tensors(args, kwargs)
         except BaseException as error:
-            if current_scope() is None and not phase.inside_a_call():
-                tidy(error)  # the outermost call tells of all calls inside of it
+            tidy(error)
             raise
 
     def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -879,7 +879,7 @@ class Trainer(Running):
         if declared is not None:
             return declared
         programs, key = self.__dict__.setdefault("_programs", {}), ("outputs seen", str(batches.spec[0]))
-        if key not in programs or not self.built:
+        if key not in programs or not self.built:  # type: ignore[attr-defined]
             outputs, rows = self._trial(lambda x, *_: self._forward(x), batches)
             programs[key] = tree.map(lambda leaf: _open_spec(leaf, rows), outputs)
         return programs[key]

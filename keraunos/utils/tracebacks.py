@@ -68,13 +68,10 @@ def entrance(function: Callable[P, R]) -> Callable[P, R]:
 def tidy(error: BaseException) -> None:
     """Say with an error what was at work, and take the frames that are not the user's out of its traceback.
 
-    To be called where the error was caught, before a bare ``raise``. Where the library itself called the function,
-    nothing is done: that is left to the one that the user called, which can tell more.
+    To be called where the error was caught, before a bare ``raise``. Inside a call of the library nothing is done: that is
+    left to the function that the user called, which can tell more.
     """
-    caller: FrameType | None = sys._getframe(2)
-    while caller is not None and _is_helper(caller):
-        caller = caller.f_back
-    if caller is not None and _is_ours(caller):
+    if _inside(sys._getframe(2)):
         return
     frames = list(_frames(error.__traceback__))
     if isinstance(error, Exception) and not _in_doctest():
@@ -115,6 +112,15 @@ def _tell(error: Exception, frames: list[FrameType]) -> None:
 
 def _opened(text: str, size: int) -> str:
     return re.sub(rf"(?<![\w.]){size}(?![\w.])", "None", text)
+
+
+def _inside(frame: FrameType | None) -> bool:
+    """Whether a frame, or one around it in the user's program, is the library's."""
+    while frame is not None and frame.f_code.co_name != "<module>":  # whoever runs the program does not count
+        if _package(frame) == "keraunos":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _in_doctest() -> bool:
