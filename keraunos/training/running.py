@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keraunos.backend import K
-from keraunos.backend.depth import plainly
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase
-from keraunos.core.scope import Scope, fresh_seed
+from keraunos.core.scope import fresh_seed
 from keraunos.core.symbolic import RecordedVariable, infer
 from keraunos.core.variable import Variable, structure_version
 from keraunos.metrics import Mean
@@ -25,7 +24,7 @@ from keraunos.training.interrupt import uninterrupted
 from keraunos.training.packing import Packing
 from keraunos.training.plan import Compiled, Numbers, Plan
 from keraunos.training.stateless import takes_state, with_state
-from keraunos.training.step import Batch, Carry, Held, call_step, many, own_step, predict_step, test_step, train_step
+from keraunos.training.step import Batch, Carry, Held, many, own_step, predict_step, test_step, train_step
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import DataError
 
@@ -127,13 +126,13 @@ class Running:
                 )
                 began = time.perf_counter()
                 if exact:
-                    _collect(parts, outputs, full * block.batch_size)
+                    collect(parts, outputs, full * block.batch_size)
                     outputs = None
                     index = placed.rows[full * block.batch_size : block.rows]
                     tail = tree.map(lambda leaf, rows=index: None if leaf is None else leaf[rows], block.data)
                     results = self._exact(plan, tail, block, numbers, fresh)
                     if mode == "predict":
-                        _collect(parts, results, len(index))
+                        collect(parts, results, len(index))
                 else:
                     assert program is not None
                     if isinstance(program, Compiled):
@@ -150,7 +149,7 @@ class Running:
                 done += stop - start
                 if mode != "predict":
                     earlier = logs
-                    of_epochs = _by_epoch(results, None if exact else range(numbers.first, numbers.last))
+                    of_epochs = by_epoch(results, None if exact else range(numbers.first, numbers.last))
                     logs = of_epochs[-1]
                     finished += of_epochs if stop == steps else []
                 start, whole = (stop, whole) if stop < steps else (0, last)
@@ -164,100 +163,12 @@ class Running:
                     getattr(callbacks, f"on_{mode}_batch_end")(done - 1, batch_logs)
                 elif callbacks.watches_progress:
                     callbacks.on_progress(mode, done, logs)
-            _collect(parts, outputs, block.rows)
+            collect(parts, outputs, block.rows)
             if self.stop_training and mode == "train":
                 break
         if done == 0:
             raise DataError(f"{METHODS[mode]}: the data gave no batch.")
         return finished if count > 1 else [logs]
-
-    # --- as plain Python ---------------------------------------------------------------
-
-    def _run_plainly(
-        self, mode: str, batches: Any, callbacks: Any, epoch: int, parts: list[Any] | None
-    ) -> list[dict[str, Any]]:
-        """``_run``, step after step as the code stands, so that all of it may look at values and stop in a debugger."""
-        if mode != "predict":
-            self.reset_metrics()
-        parts = [] if parts is None else parts
-        logs: dict[str, Any] = {}
-        done = seen = 0
-        pads = self._pads(mode)
-        for block in batches.blocks(epoch):
-            order = np.arange(block.rows) if block.order is None else block.order
-            for start in range(0, block.rows, block.batch_size):
-                index = order[start : min(start + block.batch_size, block.rows)]
-                rows = len(index)
-                getattr(callbacks, f"on_{mode}_batch_begin")(done, self._of_batch(mode, done, rows))
-                earlier, batch_logs = logs, {}
-                results = self._step_plainly(mode, block.data, index, block.batch_size if pads else rows)
-                if mode == "predict":
-                    _collect(parts, results, rows)
-                    batch_logs = {"outputs": parts[-1]}
-                else:
-                    logs = _by_epoch(results, None)[0]
-                    batch_logs = self._of_batch(mode, done, rows, logs, earlier, seen)
-                done, seen = done + 1, seen + rows
-                getattr(callbacks, f"on_{mode}_batch_end")(done - 1, batch_logs)
-                if self.stop_training and mode == "train":
-                    return [logs]
-        if done == 0:
-            raise DataError(f"{METHODS[mode]}: the data gave no batch.")
-        return [logs]
-
-    def _whole_plainly(self, mode: str, block: Any) -> Any:
-        """``_whole``, as the code stands."""
-        if mode != "predict":
-            self.reset_metrics()
-        results = self._step_plainly(mode, block.data, np.arange(block.rows), block.rows)
-        return results if mode == "predict" else _by_epoch(results, None)[0]
-
-    def _step_plainly(self, mode: str, data: Any, index: Any, capacity: int) -> Any:
-        """One step on the rows of an index: its logs or outputs.
-
-        The step is ``train_step``, ``test_step`` or ``predict_step`` as anybody may call it. A Scope gives it the random
-        numbers that the compiled step would get, and keeps what it assigns until it is over; so an error, or a debugger
-        that is left, changes nothing. Rows are filled up to ``capacity`` as they are there.
-        """
-        rows = None
-        if len(index) < capacity:
-            rows = K.array((np.arange(capacity) < len(index)).astype("float32"))
-            index = np.concatenate([index, np.repeat(index[-1:], capacity - len(index))])
-        x, y, weight = tree.map(lambda leaf: None if leaf is None else K.rows(leaf[index], capacity), data)
-        for variable in self.named_variables().values():  # type: ignore[attr-defined]
-            variable.concrete  # noqa: B018  (made a tensor once, not at each of its uses)
-        seed, number = (K.cast(count, "uint32") for count in (self._seed_now(), self._step_number(mode)))
-        with (
-            plainly(),
-            Scope(
-                key=lambda: K.fold_in(K.random_key(seed), number), strict=False, owner=f"the model {self.name!r}"
-            ) as scope,
-        ):
-            scope.rows, scope.checked = rows, self._lookups_of(mode).checked
-            if mode == "predict":
-                results = self.step_method(mode)(x)
-            elif self._owns(mode):
-                results = call_step(self.step_method(mode), (x, y, weight))
-            else:
-                results = getattr(self, f"{mode}_step")((x, y, weight))
-                results = {name: getattr(value, "value", value) for name, value in results.items()}
-            results = K.wait(results)
-        with uninterrupted():
-            for variable, value in scope.writes.items():
-                if self._keeps(mode, variable):
-                    variable.replace(value)
-            if mode == "train":
-                self._steps_made += 1
-            elif scope.drew:
-                self._draws_in(mode)
-                self._count_drawn(mode, 1)
-        return results
-
-    def _keeps(self, mode: str, variable: Variable) -> bool:
-        """Whether what a step assigned to a Variable stays: of layers told to train while nothing is trained, no statistics."""
-        if mode == "train" or not phase.fixed_training() or self._owns(mode) or not variable.saved:
-            return True
-        return any(variable is state for metric in self.metrics for state in metric.variables)
 
     def _of_batch(
         self, mode: str, number: int, rows: int, logs: Any = None, earlier: Any = None, seen: int = 0
@@ -313,7 +224,7 @@ class Running:
             self.reset_metrics()
         numbers = Numbers(0, 1, 0, 1, block.rows, self._seed_now(), self._step_number(mode))
         results = self._exact(plan, block.data, block, numbers, fresh=True)
-        return results if mode == "predict" else _by_epoch(results, None)[0]
+        return results if mode == "predict" else by_epoch(results, None)[0]
 
     def _blocks(self, batches: Any, epoch: int) -> Any:
         """The blocks of an epoch; the one of an epoch whose order lies on the device already is not made again."""
@@ -712,7 +623,7 @@ def _library(metric: Any) -> bool:
     return type(metric).__module__.split(".")[0] == "keraunos"
 
 
-def _by_epoch(results: dict[str, Any], epochs: Any) -> list[dict[str, Any]]:
+def by_epoch(results: dict[str, Any], epochs: Any) -> list[dict[str, Any]]:
     """Logs of each epoch as numbers, from arrays with an axis of epochs, or without one."""
     values = {name: np.asarray(K.to_numpy(value)) for name, value in results.items()}
     if epochs is None:
@@ -740,7 +651,8 @@ def _specs(values: Any) -> Any:
     return tree.map(lambda leaf: None if leaf is None else TensorSpec(K.shape(leaf), K.dtype(leaf)), values)
 
 
-def _collect(parts: list[Any], outputs: Any, rows: int) -> None:
+def collect(parts: list[Any], outputs: Any, rows: int) -> None:
+    """Append the first rows of outputs, where there are any, to the parts as NumPy arrays."""
     if outputs is not None and rows:
         parts.append(tree.map(lambda leaf: np.asarray(K.to_numpy(leaf))[:rows], outputs))
 

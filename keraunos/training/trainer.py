@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from keraunos import optimizers
 from keraunos.backend import K
-from keraunos.backend.depth import plainly
 from keraunos.backend.spec import TensorSpec
 from keraunos.core import phase, registry
 from keraunos.core.evaluation import value_of
@@ -34,11 +33,12 @@ from keraunos.training.objectives import Objectives
 from keraunos.training.one_batch import OneBatch, Ready, Watched, capacity_of, filled
 from keraunos.training.running import METHODS, Running
 from keraunos.training.stateless import takes_state
-from keraunos.training.step import call_step
+from keraunos.training.stepwise import Stepwise
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError, UsageError, warn
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import plural
+from keraunos.utils.tracebacks import tidy
 
 # What training goes on from beside the Variables.
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,7 +72,7 @@ def _as_compiled(method: F) -> F:
     return cast(F, call)
 
 
-class Trainer(Running):
+class Trainer(Stepwise, Running):
     """Training of a Stateful that is callable: ``compile``, ``fit``, ``evaluate``, ``predict``."""
 
     optimizer: Any = None
@@ -583,12 +583,16 @@ class Trainer(Running):
         self._need_compile("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
-    @spelled
     def predict_on_batch(self, x: Any) -> NDArray[Any] | Any:
         """Outputs for one batch, as NumPy arrays."""
-        ready = self._ready(x, None)
-        if ready is not None:
-            return ready(x)
+        try:
+            ready = self._ready(x, None)
+            return self._predicted_at_once(x) if ready is None else ready(x)
+        except BaseException as error:
+            tidy(error)
+            raise
+
+    def _predicted_at_once(self, x: Any) -> Any:
         batches = self._batches(x, None, None, batch_size=None, shuffle=False, whole=True, purpose="predict")
         self._prepare(batches, predict=True)
         if batches.resident and not self.run_eagerly:
@@ -873,41 +877,6 @@ class Trainer(Running):
                 if structure_version() == before:
                     raise
 
-    def _outputs_plainly(self, batches: Any) -> Any:
-        """Specs of the outputs, without a trace: those of the graph, else of the outputs for a first batch."""
-        declared = self.declared_outputs()
-        if declared is not None:
-            return declared
-        programs, key = self.__dict__.setdefault("_programs", {}), ("outputs seen", str(batches.spec[0]))
-        if key not in programs or not self.built:  # type: ignore[attr-defined]
-            outputs, rows = self._trial(lambda x, *_: self._forward(x), batches)
-            programs[key] = tree.map(lambda leaf: _open_spec(leaf, rows), outputs)
-        return programs[key]
-
-    def declared_outputs(self) -> Any:
-        """Specs of the outputs, where a graph says them, else ``None``."""
-        return None
-
-    def _rehearse_plainly(self, mode: str, batches: Any) -> None:
-        """Run a step of the user's once where it has layers that have no weights yet, so that it finds all of them."""
-        while not all(layer.built for layer in self._flatten_layers()):  # type: ignore[attr-defined]
-            before = structure_version()
-            try:
-                self._trial(lambda *data: call_step(self.step_method(mode), data), batches)
-                return
-            except Exception:
-                # A step may list the weights of layers before it calls them for the first time, and so builds them.
-                if structure_version() == before:
-                    raise
-
-    def _trial(self, function: Callable[..., Any], batches: Any) -> tuple[Any, int]:
-        """What a function returns for the rows of a first batch, and how many they are; what it assigns is forgotten."""
-        parts = [leaf for leaf in tree.leaves(batches.sample()) if leaf is not None]
-        rows = min(len(parts[0]), batches.batch_size)
-        data = tree.map(lambda leaf: None if leaf is None else K.rows(leaf[:rows], rows), batches.sample())
-        with plainly(), Scope(strict=False, key=lambda: K.random_key(0)):
-            return function(*data), rows
-
     # --- state ---------------------------------------------------------------------------
 
     def get_state_tree(self) -> dict[str, Any]:
@@ -971,12 +940,6 @@ def _numbers(logs: Any) -> Any:
         if isinstance(logs, dict)
         else {}
     )
-
-
-def _open_spec(leaf: Any, rows: int) -> TensorSpec:
-    """Spec of an output, whose first size is open where it is the number of rows."""
-    shape = tuple(K.shape(leaf))
-    return TensorSpec((None, *shape[1:]) if shape[:1] == (rows,) else shape, K.dtype(leaf))
 
 
 def _leading_size(x: Any) -> int:
