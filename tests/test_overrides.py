@@ -253,3 +253,108 @@ def test_an_optimizer_that_applies_gradients_in_its_own_way_is_asked(kind):
     for ours, expected in zip(model.get_weights(), plain.get_weights(), strict=True):
         assert np.allclose(ours, expected, atol=1e-6)
     assert int(model.optimizer.iterations) == 6
+
+
+# --- layers and files -----------------------------------------------------------------------
+
+
+class Halved(layers.Layer):
+    """Every second column; its shapes are said by the class, and its weight is kept under a name of its own."""
+
+    def build(self, input_shape):
+        self.w = self.add_weight(shape=(), name="w", initializer="ones")
+
+    def call(self, inputs):
+        return inputs[:, ::2] * self.w
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.claimed)
+
+    claimed = 2
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["own"] = 2 * np.asarray(self.w.numpy())
+
+    def load_own_variables(self, store):
+        self.w.assign(np.asarray(store["own"]) + 1.0)
+
+
+def test_a_layer_writes_and_reads_its_weights_in_its_own_way(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), Halved()])
+    model.layers[0].w.assign(3.0)
+    model.save(tmp_path / "own.keras")
+    again = keras.models.load_model(tmp_path / "own.keras", custom_objects={"Halved": Halved})
+    assert again.layers[0].w.numpy() == 7.0
+
+
+def test_sizes_that_call_leaves_open_are_those_that_the_class_says():
+    class Open(layers.Layer):
+        def call(self, inputs):
+            return ops.reshape(inputs, (-1, ops.shape(inputs)[-1]))
+
+        def compute_output_shape(self, input_shape):
+            return (input_shape[0], 3)
+
+    x = keras.Input((None, 3), batch_size=2)
+    assert Open()(keras.Input((None,))).shape == (None, 3)
+    assert layers.Dense(2)(Open()(keras.Input((None,)))).shape == (None, 2)
+    assert x.shape == (2, None, 3)
+
+
+def test_a_shape_that_call_contradicts_is_said_and_does_not_count():
+    class Wrong(Halved):
+        claimed = 5
+
+    with pytest.warns(UserWarning, match=r"of Wrong says \(None, 5\), but call returns shape \(None, 2\)"):
+        assert Wrong()(keras.Input((3,))).shape == (None, 2)
+
+
+def test_a_graph_of_a_class_of_ones_own_is_saved_and_loaded_with_its_methods(tmp_path):
+    class Own(keras.Model):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+
+        def predict_step(self, data):
+            return 2 * super().predict_step(data)
+
+    x, _ = data()
+    model = compiled(Own)
+    model.save(tmp_path / "own.keras")
+    again = keras.models.load_model(tmp_path / "own.keras", custom_objects={"Own": Own})
+    assert isinstance(again, Own)
+    assert np.allclose(again.predict(x, verbose=0), 2 * (x.sum(1, keepdims=True) + 1), atol=1e-5)
+    assert list(again.get_config()) == list(model.get_config())
+
+
+def test_a_model_may_keep_its_loss_under_that_name():
+    class Own(keras.Model):
+        def prepare(self, loss):
+            self.loss = loss
+            return self
+
+    inputs = keras.Input((3,))
+    model = Own(inputs, layers.Dense(1)(inputs)).prepare("mine")
+    assert model.loss == "mine"
+    model.compile("sgd", "mse")
+    assert model.loss == "mse"
+
+
+def test_a_metric_that_is_reset_under_its_earlier_name_is_asked():
+    class Ones(keras.metrics.Metric):
+        def __init__(self, name="ones", **kwargs):
+            super().__init__(name=name, **kwargs)
+            self.total = self.add_weight(name="total", initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.total.assign_add(1.0)
+
+        def result(self):
+            return self.total
+
+        def reset_states(self):
+            super().reset_states()
+            self.total.assign_add(10.0)
+
+    x, y = data()
+    assert compiled(metrics=[Ones()]).fit(x, y, batch_size=10, epochs=2, verbose=0).history["ones"] == [12.0, 12.0]

@@ -104,6 +104,26 @@ def checked_weights(model: Any, y: Any, sample_weight: Any, class_weight: Any) -
     return sample_weight
 
 
+def todays_class_weight(class_weight: Any, names: Sequence[str]) -> Any:
+    """Class weights in a list, one for each output, by output; numbers in a list counted for nothing, and that is said."""
+    if isinstance(class_weight, (str, Mapping)) or not np.iterable(class_weight):
+        return class_weight
+    given = list(class_weight)
+    if all(each is None or isinstance(each, Mapping) for each in given):
+        if len(given) == len(names) == 1:
+            return given[0]
+        if len(given) == len(names):
+            return {name: each for name, each in zip(names, given, strict=True) if each is not None} or None
+        return class_weight
+    if len(names) > 1:
+        return class_weight
+    spelling.note(
+        "class_weight as a list of numbers counted for nothing before Keras 3, and does here; give a dict "
+        "{class: weight}, such as dict(enumerate(class_weight))"
+    )
+    return None
+
+
 def _by_name(given: Any, names: Sequence[str], several: bool) -> dict[str, Any]:
     if given is None:
         return {}

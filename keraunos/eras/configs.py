@@ -170,6 +170,8 @@ def _layer(entry: Any, written: Origin) -> dict[str, Any]:
         made = _sequential(config, written)
     elif name in _CONTAINERS and isinstance(config, Mapping) and "layers" in config:
         made = _described("Functional", _graph(config, written), "keras")
+    elif isinstance(config, Mapping) and "layers" in config and "input_layers" in config:
+        made = {"class_name": name, "config": _graph(config, written)}  # of a class of the caller's own
     elif name == "Merge":
         made = _merge(dict(config))
     else:
@@ -182,7 +184,8 @@ def _simple(name: Any, config: dict[str, Any], written: Origin) -> dict[str, Any
         config = _lambda(config)
     cls = _class("layers", name)
     if cls is None:
-        return {"class_name": name, "config": config}  # the caller's own, or unknown: the tables will say
+        # the caller's own, or unknown: the tables will say
+        return {"class_name": name, "config": {key: _of_family(key, value) for key, value in config.items()}}
     takes_width = "input_dim" in _arguments(cls)
     for argument in ("input_dim", "input_length", "input_shape"):
         if not (argument == "input_dim" and takes_width):
@@ -207,6 +210,18 @@ def _simple(name: Any, config: dict[str, Any], written: Origin) -> dict[str, Any
     if padding == "same" and "padding" in spelled:
         spelled["padding"] = "half" if written.backend == "theano" and is_centred(spelled) else "same"
     return _described(cls.__name__, spelled, "keras.layers")
+
+
+def _of_family(key: str, value: Any) -> Any:
+    """An argument of a class of the caller's own: objects and activations in it mean what they meant in the file's era."""
+    if not isinstance(value, Mapping) and not key.endswith("activation"):
+        return value
+    value = _valued(key, value)
+    if not isinstance(value, Mapping) or "class_name" not in value or "module" in value:
+        return value
+    families = ("initializers", "regularizers", "constraints")
+    found = next((f for f in families if f in TABLES and value["class_name"] in TABLES[f].members), None)
+    return value if found is None else {**value, "module": f"keras.{found}"}
 
 
 def is_centred(arguments: Mapping[str, Any]) -> bool:

@@ -22,13 +22,31 @@ __all__ = [
     "evaluate_generator",
     "fit_generator",
     "get_activation",
+    "get_output_shape_for",
     "load_batch",
     "predict_classes",
     "predict_generator",
     "predict_proba",
+    "reset_states",
     "slice_X",
     "to_yaml",
 ]
+
+
+def get_output_shape_for(self: Any, input_shape: Any) -> Any:
+    """``compute_output_shape``, as Keras 1 called it."""
+    return _beyond(self, "compute_output_shape", "get_output_shape_for")(self, input_shape)
+
+
+def reset_states(self: Any) -> None:
+    """``reset_state``, as metrics called it before Keras 3."""
+    _beyond(self, "reset_state", "reset_states")(self)
+
+
+def _beyond(self: Any, today: str, earlier: str) -> Any:
+    """The nearest method of a name, but for that of a class whose own method of the earlier name stands for it."""
+    owners = (vars(cls) for cls in type(self).__mro__)
+    return next(own[today] for own in owners if today in own and own[today] is not own.get(earlier))
 
 
 def get_activation(identifier: Any) -> Any:

@@ -416,6 +416,13 @@ def _filled(name: str, function: Callable[..., Any], values: Mapping[str, Any]) 
     return call
 
 
+# Methods that a user's class may define under an earlier name, today's name, and what the classes have that know it.
+_EARLIER = (
+    ("get_output_shape_for", "compute_output_shape", "compute_output_shape"),
+    ("reset_states", "reset_state", "update_state"),
+)
+
+
 def adopt(cls: type) -> None:
     """Give a class of the library the methods and attributes that earlier eras called otherwise.
 
@@ -424,6 +431,10 @@ def adopt(cls: type) -> None:
     if not cls.__module__.startswith("keraunos."):
         if "get_updates" in vars(cls):
             cls.needs_rate = False  # type: ignore[attr-defined]
+        # What a class says under an earlier name is what it says.
+        for old, new, mark in _EARLIER:
+            if old in vars(cls) and new not in vars(cls) and hasattr(cls, mark):
+                setattr(cls, new, vars(cls)[old])
         return
     for row in table.METHODS:
         if row.owner == cls.__name__:

@@ -173,6 +173,8 @@ def _entry(config: Mapping[str, Any]) -> dict[str, Any]:
         return {"class_name": name, "config": _stack(arguments)}
     if name in ("Functional", "Model") and "layers" in arguments:
         return {"class_name": "Model", "config": _graph(arguments)}
+    if "layers" in arguments and "input_layers" in arguments:
+        return {"class_name": name, "config": _graph(arguments)}  # of a class of the user's own
     return {"class_name": name, "config": _arguments(config)}
 
 

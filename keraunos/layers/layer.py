@@ -31,7 +31,7 @@ from keraunos.core.symbolic import (
 )
 from keraunos.core.variable import Variable, autocast_dtype, structure_changed
 from keraunos.utils import tree
-from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError
+from keraunos.utils.errors import ArgumentError, NotBuiltError, ShapeError, warn
 from keraunos.utils.spelling import chosen, owners_of, provider, refuse_unknown, slashes_in_names, spelled
 from keraunos.utils.text import given_text, plural, shape_text
 from keraunos.utils.tracebacks import entrance, tidy, told
@@ -411,6 +411,7 @@ class Layer(_Arguments):
             # A layer that asks for gradients needs the tensors themselves, not the values that stand for them.
             outputs = self.call(*args, **kwargs)
             return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
+        found = self._as_said(found, args, kwargs)
         if chosen() and isinstance(found, tuple):
             found = list(found)  # earlier eras told of several outputs in a list
         node = Node(self, args, kwargs, found, used, self._frozen_calls() if chosen() or used else None)
@@ -464,6 +465,36 @@ class Layer(_Arguments):
         """The function that a program wrote for the call of this layer, or ``None``."""
         own = "call" not in vars(self) and not type(self).call.__module__.startswith("keraunos.")
         return type(self).call if own else None
+
+    def _as_said(self, found: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Specs of outputs, with the sizes that a subclass says where ``call`` leaves them open."""
+        if _is_own(type(self), "compute_output_spec"):
+            said = tree.map(lambda leaf: tuple(leaf.shape), self.compute_output_spec(*args, **kwargs))
+        elif _is_own(type(self), "compute_output_shape") and args and not self._said_by_names():
+            said = self.compute_output_shape(
+                tree.map(lambda leaf: None if leaf is None else tuple(leaf.shape), args[0])
+            )
+        else:
+            return found
+        specs, shapes = tree.leaves(found), list[tuple[Any, ...]]()
+        _map_shapes(shapes.append, said)
+        if len(shapes) == len(specs) and all(map(_agrees, specs, shapes)):
+            sizes = [
+                [own or size for own, size in zip(spec.shape, shape, strict=True)]
+                for spec, shape in zip(specs, shapes, strict=True)
+            ]
+            pairs = zip(specs, sizes, strict=True)
+            return tree.unflatten(found, [spec and TensorSpec(own, spec.dtype) for spec, own in pairs])
+        warn(
+            f"{self.name}: compute_output_shape of {type(self).__name__} says {said}, but call returns shape "
+            f"{', '.join(shape_text(spec.shape) for spec in specs if spec)}. What call returns counts."
+        )
+        return found
+
+    def _said_by_names(self) -> bool:
+        """Whether ``compute_output_shape`` takes the shapes of several arguments by name."""
+        parameters = inspect.signature(self.compute_output_shape).parameters.values()
+        return sum(p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty for p in parameters) > 1
 
     def _call_on_tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         making = building()
@@ -712,6 +743,31 @@ class Layer(_Arguments):
         for variable, value in zip(variables, weights, strict=True):
             variable.assign(np.asarray(value))
 
+    def save_own_variables(self, store: Any) -> None:
+        """Write the layer's own weights into a mapping under ``"0"``, ``"1"`` …; a subclass may write others."""
+        for number, variable in enumerate(self._own_variables()):
+            store[str(number)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the layer's own weights back.
+
+        Raises:
+            ShapeError: Their number or a shape differs.
+        """
+        own = self._own_variables()
+        shapes = [np.shape(store[key]) for key in store]
+        if shapes != [variable.shape for variable in own]:
+            raise ShapeError(
+                f"{self.name}: the file holds arrays of shapes {shapes} for it, but its weights have "
+                f"{[variable.shape for variable in own]}."
+            )
+        for number, variable in enumerate(own):
+            variable.assign(np.asarray(store[str(number)]))
+
+    def _own_variables(self) -> list[Variable]:
+        own = [part for _, part in self.parts() if isinstance(part, Variable) and part.saved]
+        return sorted(own, key=lambda variable: not variable.trainable)
+
     def count_params(self) -> int:
         """Number of weights' elements."""
         if not self.built:
@@ -891,6 +947,19 @@ class UsageErrorNeverCalled(NotBuiltError, AttributeError):
 
 
 LAYERS: registry.Table[Layer] = registry.Table("layers", "layer", Layer)
+
+
+def _is_own(kind: type, name: str) -> bool:
+    """Whether a class that is not the library's has a method."""
+    owner = next(cls for cls in kind.__mro__ if name in vars(cls))
+    return owner.__module__.split(".")[0] != "keraunos"
+
+
+def _agrees(spec: Any, shape: tuple[Any, ...]) -> bool:
+    """Whether a shape may be that of a tensor, open sizes apart."""
+    if spec is None or len(spec.shape) != len(shape):
+        return False
+    return all(own is None or size in (None, own) for own, size in zip(spec.shape, shape, strict=True))
 
 
 def known(shape: Any, axis: int, owner: str = "the layer") -> int:

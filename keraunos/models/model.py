@@ -1,6 +1,7 @@
 """Model: a layer that can be trained, saved and shown; from a graph, or written as a class."""
 
 import html
+import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
@@ -454,8 +455,8 @@ class Model(Trainer, _Arguments):
         return f"<pre>{html.escape(chr(10).join(lines))}</pre>"
 
     def get_config(self) -> dict[str, Any]:
-        """The graph as plain data; of a subclass, its arguments."""
-        if type(self) is not Model or self._graph is None:
+        """The graph as plain data; of a subclass with a constructor of its own, its arguments."""
+        if self._graph is None or not _takes_graph(type(self)):
             return super().get_config()
         return configs.graph_config(self)
 
@@ -489,6 +490,14 @@ class Model(Trainer, _Arguments):
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Pickles and copies go through the format of files, so that they hold no more than it does.
         return saving.reduce_model(self) if self.built else super().__reduce_ex__(protocol)
+
+
+def _takes_graph(cls: type[Model]) -> bool:
+    """Whether a class is made of inputs and outputs, as ``Model`` is."""
+    if cls.__init__ is Model.__init__:
+        return True
+    kinds = [parameter.kind for parameter in inspect.signature(cls.__init__).parameters.values()][1:]
+    return kinds == [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]
 
 
 def _as_one_list(ends: Any) -> Any:

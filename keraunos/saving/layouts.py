@@ -5,7 +5,7 @@ of its own shape, and nothing is read or assigned unless the whole plan stands.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from itertools import count, takewhile
 from typing import Any
 
@@ -38,9 +38,56 @@ def save_state(model: Any) -> Folder:
         store = root.folder("/".join([*path, "vars"]))
         if isinstance(getattr(item, "name", None), str):
             store.attributes["name"] = item.name
+        if _says(item, "save_own_variables"):
+            item.save_own_variables(_Written(store))
+            continue
         for index, variable in enumerate(own_variables(item)):
             store[str(index)] = variable.numpy()
     return root
+
+
+def _says(item: Any, name: str) -> bool:
+    """Whether the class of a layer or optimizer is the user's own, and has a method itself."""
+    owner = next((cls for cls in type(item).__mro__ if name in vars(cls)), type(None))
+    return owner.__module__.split(".")[0] not in ("keraunos", "builtins")
+
+
+class _Written(MutableMapping[str, Any]):
+    """What ``save_own_variables`` writes into: arrays by name."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._folder[str(name)] = np.asarray(getattr(value, "value", value))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._folder[name]
+
+    def __delitem__(self, name: str) -> None:
+        del self._folder[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._folder)
+
+    def __len__(self) -> int:
+        return len(self._folder)
+
+
+class _Read:
+    """The arrays of one layer in a file, which its own ``load_own_variables`` takes: a pair of a plan."""
+
+    def __init__(self, item: Any, group: Group) -> None:
+        self._item = item
+        self._datasets = {name: child for name, child in group.children.items() if isinstance(child, Dataset)}
+
+    def read(self) -> dict[str, Any]:
+        """The arrays by name."""
+        return {name: dataset.read() for name, dataset in self._datasets.items()}
+
+    def assign(self, arrays: dict[str, Any]) -> None:
+        """Hand them over."""
+        self._item.load_own_variables(arrays)
 
 
 def plan_state(model: Any, root: Group, name: str, *, skip_mismatch: bool = False, by_name: bool = False) -> Plan:
@@ -64,6 +111,10 @@ def plan_state(model: Any, root: Group, name: str, *, skip_mismatch: bool = Fals
         folder = "/".join([*path, "vars"])
         known.add(folder)
         group = root.group(folder) or Group(folder)
+        if _says(item, "load_own_variables"):
+            own = _Read(item, group)
+            plan.append((own, own))  # type: ignore[arg-type]
+            continue
         variables = own_variables(item)
         stored = sum(isinstance(child, Dataset) for child in group.children.values())
         if stored == len(variables):

@@ -195,8 +195,14 @@ class Trainer(Stepwise, Running):
 
     @property
     def loss(self) -> Any:
-        """The loss as given to ``compile``."""
-        return self._compile_arguments["loss"] if self.compiled else None
+        """The loss as given to ``compile``; a subclass may keep something else under this name until then."""
+        return self._compile_arguments["loss"] if self.compiled else self.__dict__.get("_own_loss")
+
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        self._own_loss = value
+        if self.compiled:
+            self._compile_arguments["loss"] = value
 
     def _need_compile(self, method: str) -> Objectives:
         if self._objectives is None:
@@ -693,6 +699,11 @@ class Trainer(Stepwise, Running):
             self._stepping = False
 
     def _batches(self, x: Any, y: Any, sample_weight: Any, *, whole: bool = False, **options: Any) -> Any:
+        if spelling.chosen() and options.get("class_weight") is not None:
+            names = self._names("output")
+            options["class_weight"] = (
+                spelling.provider().compiling().todays_class_weight(options["class_weight"], names)
+            )
         class_weight = options.get("class_weight")
         if spelling.chosen() and not is_stream(x) and (sample_weight is not None or class_weight):
             weights = spelling.provider().compiling().checked_weights

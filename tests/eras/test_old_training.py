@@ -6,6 +6,7 @@ import pytest
 from keraunos import callbacks, layers, models
 from keraunos.backend import K
 from keraunos.preprocessing import image, text
+from keraunos.utils import spelling
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.spelling import in_era
 
@@ -102,3 +103,29 @@ def test_a_generator_without_a_number_of_steps_is_refused():
             model.fit_generator(endless(), 1, validation_data=endless())
         with pytest.warns(UserWarning, match="may duplicate your data"):
             model.fit_generator(endless(), 1, verbose=0, workers=2, use_multiprocessing=True)
+
+
+@pytest.mark.parametrize("era", [1, 2])
+def test_class_weights_in_a_list_are_those_of_the_outputs_and_numbers_in_it_count_for_nothing(era, caplog):
+    x = np.random.RandomState(0).rand(12, 3)
+    labels = np.arange(12) % 3
+    weights, log3 = {0: 1.0, 1: 2.0, 2: 3.0}, float(np.log(3))
+    with in_era(era):
+
+        def losses(class_weight, outputs=1):
+            inputs = layers.Input((3,))
+            made = [layers.Dense(3, activation="softmax", kernel_initializer="zeros")(inputs) for _ in range(outputs)]
+            model = models.Model(inputs, made)
+            model.compile("sgd", "categorical_crossentropy")
+            y = [np.eye(3)[labels]] * outputs
+            return model.fit(
+                x, y if outputs > 1 else y[0], batch_size=12, epochs=1, verbose=0, class_weight=class_weight
+            ).history["loss"][0]
+
+        assert losses([weights]) == pytest.approx(2 * log3, rel=1e-5)
+        assert losses([weights, None], outputs=2) == pytest.approx(3 * log3, rel=1e-5)
+        assert losses([None]) == pytest.approx(log3, rel=1e-5)
+        spelling.forget_notes()
+        for numbers in ([1.0, 2.0, 3.0], np.array([1.0, 2.0, 3.0])):
+            assert losses(numbers) == pytest.approx(log3, rel=1e-5)
+        assert "give a dict {class: weight}" in caplog.text
