@@ -172,23 +172,26 @@ class Size(SymbolicTensor):
     """
 
     def __init__(self, source: SymbolicTensor, of: Callable[[tuple[int, ...]], Any]) -> None:
-        super().__init__(np.shape(of(tuple(1 if size is None else size for size in source.shape))), "int32")
+        trial = np.asarray(of(tuple(1 if size is None else size for size in source.shape)))
+        super().__init__(trial.shape, "float32" if trial.dtype.kind == "f" else "int32")
         self.source, self.of = source, of
 
     def operate(self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A size made of this one by arithmetic with numbers; else as of any symbolic tensor."""
-        numbers = [a for a in (*args, *kwargs.values()) if a is not self]
-        sizes = all(isinstance(n, (int, slice)) or (isinstance(n, Size) and n.source is self.source) for n in numbers)
         if operation in ("shape", "dtype", "ndim", "is_tensor"):
             return super().operate(operation, args, kwargs)
+        numbers = [leaf for leaf in tree.leaves((args, kwargs)) if leaf is not self]
+        known = (int, float, np.number, slice, str, type(None))
+        sizes = all(isinstance(n, known) or (isinstance(n, Size) and n.source is self.source) for n in numbers)
         if operation not in _OF_SIZES or not sizes:
             # As a part of a shape it stays a number; as a tensor it becomes one.
             args = tuple(record(Operation("array"), (a,), {}) if isinstance(a, Size) else a for a in args)
             return record(Operation(operation), args, kwargs)
 
         def of(shape: tuple[int, ...]) -> Any:
-            values = [a.of(shape) if isinstance(a, Size) else a for a in args]
-            return _OF_SIZES[operation](*values)
+            given, named = tree.map(lambda leaf: leaf.of(shape) if isinstance(leaf, Size) else leaf, (args, kwargs))
+            value = _OF_SIZES[operation](*given, **named)
+            return tuple(value.tolist()) if np.ndim(value) else getattr(value, "item", lambda: value)()
 
         return Size(self.source, of)
 
@@ -197,12 +200,15 @@ class Size(SymbolicTensor):
 
 
 _OF_SIZES: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: a + b,
-    "subtract": lambda a, b: a - b,
-    "multiply": lambda a, b: a * b,
-    "floor_divide": lambda a, b: a // b,
-    "mod": lambda a, b: a % b,
-    "get_item": lambda a, b: a[b],
+    "get_item": lambda a, b: np.asarray(a)[b],
+    "cast": lambda a, dtype: np.asarray(a).astype(dtype),
+    **{
+        name: getattr(np, name)
+        for name in (
+            "add subtract multiply true_divide floor_divide mod power negative abs round floor ceil minimum maximum max "
+            "min sum prod stack concatenate"
+        ).split()
+    },
 }
 
 
@@ -292,8 +298,7 @@ class Node:
     @property
     def given(self) -> list[SymbolicTensor]:
         """The symbolic tensors among the arguments, in order; of sizes, the tensors whose they are."""
-        found = [leaf for leaf in tree.leaves((self.args, self.kwargs)) if isinstance(leaf, SymbolicTensor)]
-        return [origin(leaf) for leaf in found]
+        return [origin(leaf) for leaf in _in_slices((self.args, self.kwargs)) if isinstance(leaf, SymbolicTensor)]
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -395,7 +400,7 @@ def traced(
     arguments = (args, kwargs or {})
     stands = {
         id(stand): stand
-        for leaf in tree.leaves(arguments)
+        for leaf in _in_slices(arguments)
         if isinstance(leaf, (SymbolicTensor, TensorSpec))
         for stand in (origin(leaf),)
     }
@@ -471,6 +476,8 @@ def _of_other_sizes(
 
 def filled(leaf: Any, values: Mapping[int, Any]) -> Any:
     """An argument of a recorded call with the values of tensors, by their id, in place of symbolic ones."""
+    if isinstance(leaf, slice):
+        return slice(*(filled(end, values) for end in (leaf.start, leaf.stop, leaf.step)))
     if isinstance(leaf, Size):
         return leaf.of(tuple(K.shape(values[id(leaf.source)])))
     return values.get(id(leaf), leaf)
@@ -496,6 +503,24 @@ def _made_up(spec: TensorSpec) -> Any:
 
 def _spec_of(leaf: Any) -> TensorSpec | None:
     return None if leaf is None else TensorSpec(K.shape(leaf), K.dtype(leaf))
+
+
+def moved(leaf: Any, tensors: Mapping[int, SymbolicTensor]) -> Any:
+    """An argument of a recorded call with other symbolic tensors, by the ids of those that it has."""
+    if isinstance(leaf, slice):
+        return slice(*(moved(end, tensors) for end in (leaf.start, leaf.stop, leaf.step)))
+    if isinstance(leaf, Size) and id(leaf.source) in tensors:
+        return Size(tensors[id(leaf.source)], leaf.of)
+    return tensors.get(id(leaf), leaf)
+
+
+def _in_slices(values: Any) -> Iterator[Any]:
+    """Leaves of a tree, and the ends of the slices among them."""
+    for leaf in tree.leaves(values):
+        if isinstance(leaf, slice):
+            yield from (leaf.start, leaf.stop, leaf.step)
+        else:
+            yield leaf
 
 
 def _opened(spec: TensorSpec, size: int) -> TensorSpec:

@@ -99,11 +99,33 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _OF_NUMBERS:
+        return _first_of_numbers(name)
     if name in SAME or name in RENAMED:
         return getattr(ops, RENAMED.get(name, name))
     if name == "_BACKEND":
         return backend()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+# Operations that parts of shapes are computed with. Inside of a layer's call sizes are plain numbers, and stay such.
+_OF_NUMBERS = "abs max maximum min minimum prod square sum".split()
+
+
+@functools.cache
+def _first_of_numbers(name: str) -> Callable[..., Any]:
+    operation, of_numbers = getattr(ops, name), getattr(np, name)
+
+    @functools.wraps(operation)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return of_numbers(*args, **kwargs).tolist() if _numbers(args) else operation(*args, **kwargs)
+
+    return call
+
+
+def _numbers(values: Any) -> bool:
+    """Whether these are plain numbers, and what is made of them shall be one: where something is being computed."""
+    return not recording() and builtins.all(isinstance(leaf, (int, float, np.number)) for leaf in tree.leaves(values))
 
 
 def _also(**names: str) -> Callable[[F], F]:
@@ -391,7 +413,7 @@ def count_params(x: Any) -> int:
 
 def cast(x: Any, dtype: str) -> Any:
     """Elements converted to another type."""
-    return ops.cast(x, dtype)
+    return np.asarray(x).astype(dtype)[()] if _numbers(x) else ops.cast(x, dtype)
 
 
 def cast_to_floatx(x: Any) -> Any:
@@ -436,7 +458,7 @@ def pow(x: Any, a: Any) -> Any:  # noqa: A001
 
 def round(x: Any) -> Any:  # noqa: A001
     """The nearest whole number, of two the even one."""
-    return ops.round(x)
+    return np.round(x).tolist() if _numbers(x) else ops.round(x)
 
 
 def sqrt(x: Any) -> Any:
@@ -594,6 +616,8 @@ def permute_dimensions(x: Any, pattern: Sequence[int]) -> Any:
 
 def concatenate(tensors: Sequence[Any], axis: int = -1) -> Any:
     """Tensors one behind the other along an axis, the last by default."""
+    if _numbers(tensors):
+        return np.concatenate(list(tensors), axis)
     joined = ops.concatenate(list(tensors), axis)
     if isinstance(joined, SymbolicTensor):
         joined.sparse = builtins.all(is_sparse(tensor) for tensor in tensors)
@@ -602,6 +626,8 @@ def concatenate(tensors: Sequence[Any], axis: int = -1) -> Any:
 
 def stack(x: Sequence[Any], axis: int = 0) -> Any:
     """Tensors along a new axis."""
+    if _numbers(x):
+        return np.stack(list(x), axis)
     return ops.stack(list(x), axis)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from keraunos.core.evaluation import compute, nodes_of, sources_of
 from keraunos.core.scope import current_scope
-from keraunos.core.symbolic import Node, Operation, SymbolicTensor, copying, filled, record
+from keraunos.core.symbolic import Node, Operation, SymbolicTensor, copying, filled, moved, record
 from keraunos.layers import InputLayer
 from keraunos.utils import tree
 from keraunos.utils.errors import ArgumentError
@@ -90,7 +90,7 @@ class Graph:
         """Inputs and outputs of the same calls made again on other inputs, each by ``call(operation, *args, **kwargs)``."""
         values = {id(old): new for old, new in zip(tree.leaves(self.inputs), inputs, strict=True)}
         for node in self.nodes:
-            args, kwargs = tree.map(lambda leaf: values.get(id(leaf), leaf), (node.args, node.kwargs))
+            args, kwargs = tree.map(lambda leaf: moved(leaf, values), (node.args, node.kwargs))
             with copying(values):
                 if isinstance(node.operation, Operation):
                     results = record(node.operation.again(), args, kwargs)

@@ -324,3 +324,35 @@ def test_a_lambda_layer_may_ask_for_gradients():
     model = keraunos.Model(x, Lambda(lambda pair: K.gradients(pair[1], pair[0]))([x, cube]))
     values = np.random.random((4, 3)).astype("float32")
     np.testing.assert_allclose(model.predict(values, verbose=0), 3 * values**2, rtol=1e-5)
+
+
+# --- sizes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function, shape",
+    [
+        (lambda x: x[:, : K.shape(x)[1] // 2], (2, 4, 3)),
+        (lambda x: x[:, K.shape(x)[1] - 2 :], (2, 2, 3)),
+        (lambda x: x[:, : K.cast(K.round(K.shape(x)[1] / 2), "int32")], (2, 4, 3)),
+        (lambda x: x[:, :: K.max(K.shape(x)[1:]) // 2], (2, 2, 3)),
+        (lambda x: K.reshape(x, K.stack([K.shape(x)[0], K.prod(K.shape(x)[1:])])), (2, 24)),
+        (lambda x: K.reshape(x, K.concatenate([K.shape(x)[:1], [24]], axis=0)), (2, 24)),
+        (lambda x: x / K.cast(K.shape(x)[1], "float32"), (2, 8, 3)),
+    ],
+)
+@pytest.mark.parametrize("layer", [True, False])
+def test_shapes_and_slices_are_made_of_sizes(function, shape, layer):
+    inputs = Input((8, 3))
+    outputs = Lambda(function)(inputs) if layer else function(inputs)
+    values = np.arange(48.0).reshape(2, 8, 3)
+    assert outputs.shape == (None, *shape[1:])
+    (got,) = K.function([inputs], [outputs])([values])
+    assert got.shape == shape
+
+
+def test_sizes_are_those_of_the_copy_of_a_graph():
+    inputs = Input((None, 3))
+    model = keraunos.Model(inputs, Lambda(lambda t: t * 2)(inputs[:, : K.shape(inputs)[1] // 2]))
+    clone = keraunos.models.clone_model(model)
+    assert clone.predict(np.ones((2, 6, 3))).shape == (2, 3, 3)
