@@ -45,7 +45,9 @@ def test_every_name_is_there():
     for name in applications.__all__:
         thing = getattr(applications, name)
         assert inspect.ismodule(thing) or inspect.getdoc(thing)
-    with pytest.raises(AttributeError, match="there is no network 'VGG17'; known are DenseNet121"):
+    with pytest.raises(
+        AttributeError, match="module 'keraunos.applications' has no attribute 'VGG17'. Did you mean 'VGG1"
+    ):
         applications.VGG17  # noqa: B018
 
 

@@ -490,7 +490,7 @@ def test_functions_become_a_callback():
 def test_a_function_for_no_hook_is_refused():
     with pytest.raises(ArgumentError, match="'on_epoch_finish' is no hook of a callback. Did you mean 'on_epoch_"):
         LambdaCallback(on_epoch_finish=print)
-    with pytest.raises(ArgumentError, match="'zzz' is no hook of a callback. The hooks are on_batch_begin"):
+    with pytest.raises(ArgumentError, match="'zzz' is no hook of a callback. Known are: on_batch_begin"):
         LambdaCallback(zzz=print)
     with pytest.raises(ArgumentError, match="on_epoch_end is 3; expected a function"):
         LambdaCallback(on_epoch_end=3)

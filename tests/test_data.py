@@ -18,6 +18,7 @@ from keraunos.backend.spec import TensorSpec
 from keraunos.training.data import arrays as arrays_module
 from keraunos.training.data import check_labels, make_batches, split_validation, unpack_validation_data
 from keraunos.training.data.checks import not_finite
+from keraunos.training.data.weights import class_weighting
 from keraunos.utils import tree
 from keraunos.utils.config import set_floatx
 from keraunos.utils.errors import DataError
@@ -1127,6 +1128,19 @@ def test_mixed_up_validation_data_get_a_sentence(given, words):
 def test_a_split_that_cannot_be_made_gets_a_sentence(arguments, words):
     with pytest.raises(DataError, match=words):
         split_validation(*arguments)
+
+
+@pytest.mark.parametrize("form", [list, dict])
+def test_class_weights_may_be_listed_in_the_order_of_the_outputs(form):
+    targets = {"second": np.array([0, 1]), "first": np.array([1, 1])}
+    y = targets if form is dict else [targets["first"], targets["second"]]
+    weigh = class_weighting([{1: 3.0}, None], y, ("first", "second"))
+    weights = weigh(y, None)
+    first, second = (weights["first"], weights["second"]) if form is dict else weights
+    assert (first.tolist(), second.tolist()) == ([3.0, 3.0], [1.0, 1.0])
+    assert class_weighting([None, None], y, ("first", "second"))(y, None) is None
+    with pytest.raises(DataError, match="class_weight has 1 part, but y has 2 outputs. Give one dict"):
+        class_weighting([{1: 3.0}], y, ("first", "second"))
 
 
 def test_values_that_are_not_finite_are_counted():

@@ -121,7 +121,9 @@ def test_a_test_split_out_of_range_is_told(test_split):
 
 def test_an_unknown_data_set_is_told():
     assert sorted(dir(datasets)) == sorted([*OF_KERAS, "digits", "iris", "moons"])
-    with pytest.raises(AttributeError, match="there is no data set 'nmist'; known are boston_housing"):
+    with pytest.raises(
+        AttributeError, match="module 'keraunos.datasets' has no attribute 'nmist'. Did you mean 'mnist'"
+    ):
         datasets.nmist  # noqa: B018
 
 

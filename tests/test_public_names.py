@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import operator
 from types import ModuleType
 from typing import Any
 
@@ -9,6 +10,9 @@ import keras
 import pytest
 
 import keraunos
+from keraunos.core import registry
+from keraunos.utils import absent
+from keraunos.utils.errors import UnknownNameError
 
 NAMESPACES = ["", *(f".{name}" for name in keraunos._MODULES)]
 
@@ -141,3 +145,38 @@ def test_an_operation_is_called_by_the_names_of_its_arguments():
     assert ops.sum(x=ops.ones((2, 3)), axis=1, keepdims=True).tolist() == [[3], [3]]
     assert ops.matmul(2 * ops.ones((1, 2)), x2=ops.ones((2, 1))).tolist() == [[4]]
     assert list(inspect.signature(ops.expand_dims).parameters) == ["x", "axis"]
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("layer", "layers"), ("Modell", "Model"), ("callbacks.EarlyStop", "EarlyStopping"), ("plots.model", "model_graph"),
+        ("utils.to_catgorical", "to_categorical"), ("layers.Dens", "Dense"), ("losses.mean_square_error", "mean_squared_error"),
+        ("optimizers.adamm", "Adam"), ("datasets.mnst", "mnist"), ("applications.VGG", "VGG16"), ("ops.matmull", "matmul"),
+        ("preprocessing.txt", "text"), ("models.load_mode", "load_model"), ("random.unifrm", "uniform"),
+        ("config.floatxx", "floatx"),
+        ("saving.load_modell", "load_model"), ("initializers.HeNorml", "HeNormal"), ("preprocessing.image.load_im", "load_img"),
+    ],
+)  # fmt: skip
+def test_a_misspelled_name_of_any_module_is_answered_with_the_right_one(path, meant):
+    module, _, name = f"keraunos.{path}".rpartition(".")
+    with pytest.raises(
+        AttributeError, match=rf"^module '{module}' has no attribute '{name}'. Did you mean '{meant}'\?$"
+    ):
+        operator.attrgetter(path)(keraunos)
+
+
+def test_what_is_like_nothing_gets_no_silly_answer():
+    for path in ("layers.Zzzz", "regularizers.l3", "losses.__wrapped__"):
+        with pytest.raises(AttributeError, match=f"has no attribute '{path.rpartition('.')[2]}'.$"):
+            operator.attrgetter(path)(keraunos)
+
+
+@pytest.mark.parametrize("module", absent.NAMES)
+def test_names_of_keras_that_are_not_there_yet_are_said_to_be_so(module):
+    here = importlib.import_module(f"keraunos.{module}".rstrip("."))
+    for name in absent.NAMES[module].split():
+        with pytest.raises(AttributeError, match=f"has no attribute '{name}'. Keras 3 has it, Keraunos not yet.$"):
+            getattr(here, name)
+    with pytest.raises(UnknownNameError, match="no layer called 'TextVectorization'. Keras 3 has it, Keraunos not yet"):
+        registry.TABLES["layers"].lookup("TextVectorization")

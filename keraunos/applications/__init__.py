@@ -93,7 +93,7 @@ def _found(name: str) -> Any:
         return getattr(importlib.import_module(f"{__name__}.{_BY_NAME[name]}"), name)
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"there is no network {name!r}; known are {', '.join(_BY_NAME)}")
+    return None
 
 
 offer(__name__, _found)

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from keraunos.utils import spelling
+from keraunos.utils import absent, spelling
 from keraunos.utils.errors import ArgumentError, UnknownNameError
 from keraunos.utils.text import snake_case, suggestion
 
@@ -82,7 +82,8 @@ class Table(Generic[T]):
         if meant is not None:
             return meant
         raise UnknownNameError(
-            f"there is no {self.kind} called {name!r}.{suggestion(name, self.members)} "
+            f"there is no {self.kind} called {name!r}."
+            f"{absent.absence(self.module, name) or suggestion(name, self.members)} "
             f"If it is yours, pass custom_objects={{{name!r}: ...}}."
         )
 
@@ -99,8 +100,9 @@ class Table(Generic[T]):
             return identifier()
         if callable(identifier) or (self.base is not object and isinstance(identifier, self.base)):
             return identifier
+        article = "an" if self.kind[0] in "aeiou" else "a"
         raise ArgumentError(
-            f"expected a {self.kind}: a name, a config, or an object; not a {type(identifier).__name__}."
+            f"expected {article} {self.kind}: a name, a config, or an object; not a {type(identifier).__name__}."
         )
 
     def serialize(self, value: Any) -> Any:

@@ -43,10 +43,8 @@ __all__ = [
 ]
 
 
-def _found(name: str) -> ModuleType:
-    if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"there is no data set {name!r}; known are {', '.join(__all__)}")
+def _found(name: str) -> ModuleType | None:
+    return importlib.import_module(f"{__name__}.{name}") if name in __all__ else None
 
 
 offer(__name__, _found)

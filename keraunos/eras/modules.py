@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import keraunos
 from keraunos.core.registry import TABLES
 from keraunos.eras import table
-from keraunos.utils import spelling
+from keraunos.utils import absent, spelling
 from keraunos.utils.text import suggestion
 
 # Packages under which the modules are found.
@@ -232,7 +233,6 @@ ENDED = (
 
 # What an error says the era of. Names in no row here are unknown to every era, or to this table.
 ABSENT = (
-    Names("", 3, "distillation distribution export quantizers tree visualization"),
     Names("optimizers", 2, "TFOptimizer"),
 )  # fmt: skip
 
@@ -320,8 +320,12 @@ def absence(name: str, attribute: str) -> str:
     for row in ABSENT:
         if row.module in (name, main) and attribute in row.names.split():
             return f"{path} of Keras {row.last} is not in Keraunos."
-    near = suggestion(attribute, public(name)) if name in BY_NAME else ""
-    return f"{path} is not in Keraunos.{near if 'Did you mean' in near else ''}"
+    if any(absent.absence(module, attribute) for module in (name, main)):
+        return f"{path} of Keras 3 is not in Keraunos."
+    if not name and attribute in keraunos.__all__:
+        return f"{path} is no name of Keras. Keraunos' own is keraunos.{attribute}: import keraunos."
+    near = suggestion(attribute, public(name), whole=False) if name in BY_NAME else ""
+    return f"{path} is not in Keraunos.{near}"
 
 
 def _others(row: Module) -> Iterator[tuple[str, str]]:

@@ -198,11 +198,7 @@ __all__ = [
 
 
 def _found(name: str) -> Any:
-    if name in __all__:
-        return getattr(K, name)
-    from keraunos.utils.text import suggestion
-
-    raise AttributeError(f"module 'keraunos.ops' has no attribute {name!r}.{suggestion(name, __all__)}")
+    return getattr(K, name) if name in __all__ else None
 
 
 offer(__name__, _found)

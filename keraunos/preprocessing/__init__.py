@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["image", "sequence", "text"]
 
 
-def _found(name: str) -> ModuleType:
-    if name not in __all__:
-        raise AttributeError(f"module 'keraunos.preprocessing' has no attribute {name!r}")
-    return importlib.import_module(f"keraunos.preprocessing.{name}")
+def _found(name: str) -> ModuleType | None:
+    return importlib.import_module(f"keraunos.preprocessing.{name}") if name in __all__ else None
 
 
 offer(__name__, _found)

@@ -534,10 +534,10 @@ class Running:
     def _lookups_of(self, mode: str) -> Lookups:
         """The lookups of a mode's steps; of a step of the user's own, none is known."""
         programs = self.__dict__.setdefault("_programs", {})
-        version, found = programs.get("lookups", (None, None))
-        if version != structure_version():
+        version, graph, found = programs.get("lookups", (None, None, None))
+        if version != structure_version() or graph is not self.__dict__.get("_graph"):
             found = self.lookups()
-            programs["lookups"] = structure_version(), found
+            programs["lookups"] = structure_version(), self.__dict__.get("_graph"), found
         if found.known and self._owns(mode):
             return Lookups(open=[layer.name for layer in found.checked] + list(found.open))
         return found  # type: ignore[no-any-return]

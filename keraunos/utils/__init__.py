@@ -90,7 +90,7 @@ __all__ = [
 
 def _found(name: str) -> Any:
     if name not in _NAMES:
-        raise AttributeError(f"module 'keraunos.utils' has no attribute {name!r}")
+        return None
     module, _, attribute = _NAMES[name].partition(":")
     value = getattr(importlib.import_module(module), attribute or name)
     globals()[name] = value

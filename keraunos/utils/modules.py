@@ -1,8 +1,11 @@
-"""What a public module shows of itself: its public names, and not what it is made with."""
+"""What a public module shows of itself: its public names, and not what it is made with; and what it says of others."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from keraunos.utils.absent import absence
+from keraunos.utils.text import suggestion
 
 
 def offer(module: str, find: Callable[[str], Any] | None = None) -> None:
@@ -12,7 +15,10 @@ def offer(module: str, find: Callable[[str], Any] | None = None) -> None:
 
     Args:
         module: Full name of the module.
-        find: Its ``__getattr__``, for names that are looked up when they are first used.
+        find: Function that looks up a name when it is first used; it returns ``None`` for one that is not there.
+
+    Raises:
+        AttributeError: Later, for a name that is not there; it says which may be meant.
 
     >>> import keraunos.config
     >>> dir(keraunos.config)[:3]
@@ -20,5 +26,17 @@ def offer(module: str, find: Callable[[str], Any] | None = None) -> None:
     """
     here = vars(sys.modules[module])
     here["__dir__"] = lambda: sorted(here["__all__"])
-    if find is not None:
-        here["__getattr__"] = find
+
+    def get(name: str) -> Any:
+        value = None if find is None or name.startswith("__") else find(name)
+        if value is None:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}.{_hint(module, name, here['__all__'])}")
+        return value
+
+    here["__getattr__"] = get
+
+
+def _hint(module: str, name: str, public: Iterable[str]) -> str:
+    if name.startswith("__"):
+        return ""
+    return absence(module.partition(".")[2], name) or suggestion(name, public, whole=False)

@@ -11,7 +11,6 @@ import importlib
 import inspect
 import logging
 import os
-import re
 import sys
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from keraunos.utils.errors import ArgumentError
 from keraunos.utils.modules import offer
-from keraunos.utils.text import suggestion
+from keraunos.utils.text import nearest, suggestion
 from keraunos.utils.tracebacks import tidy
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -338,13 +337,13 @@ def refuse_unknown(owners: Sequence[str], given: Iterable[str], known: Collectio
     for name in given:
         if name not in known:
             older = provider().older_arguments(owners)
-            hint = suggestion(name, {*known, *older})
-            meant = re.fullmatch(" Did you mean '(.+)'[?]", hint)
-            if meant is not None and meant[1] in older:
-                hint = f" Did you mean {older[meant[1]]!r}, once called {meant[1]!r}?"
+            meant = nearest(name, {*known, *older})
+            if meant is not None and meant in older:
+                hint = f" Did you mean {older[meant]!r}, once called {meant!r}?"
+            else:
+                hint = suggestion(name, known if meant is None else [meant])
             if sure or meant is not None:
-                kind = owners[0].rpartition(".")[2]
-                raise ArgumentError(f"{kind}: unknown argument {name!r}.{hint if meant else suggestion(name, known)}")
+                raise ArgumentError(f"{owners[0].rpartition('.')[2]}: unknown argument {name!r}.{hint}")
 
 
 def owners_of(cls: type) -> tuple[str, ...]:
@@ -371,20 +370,7 @@ def offer_older(module: str) -> None:
         module: Full name of the module.
     """
 
-    def find(name: str) -> Any:
-        found = None if name.startswith("__") else provider().attribute(module.removeprefix("keraunos."), name)
-        if found is None:
-            here = vars(sys.modules[module])
-            public = here.get("__all__", [known for known in here if not known.startswith("_")])
-            raise AttributeError(f"module {module!r} has no attribute {name!r}.{_near(name, public)}")
-        return found
-
-    offer(module, find)
-
-
-def _near(name: str, public: Collection[str]) -> str:
-    found = suggestion(name, public)
-    return found if "Did you mean" in found else ""
+    offer(module, lambda name: provider().attribute(module.removeprefix("keraunos."), name))
 
 
 class Logs(dict[str, Any]):

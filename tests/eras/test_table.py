@@ -379,6 +379,7 @@ def test_history_and_logs_show_one_name_and_answer_to_both(era, metric):
         model.compile("sgd", "categorical_crossentropy", metrics=[metric])
         watch = keraunos.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs))
         stop = EarlyStopping(monitor="val_acc", patience=3)
+        y = np.eye(y.shape[-1])[y.argmax(-1)]
         history = model.fit(x, y, epochs=1, verbose=0, validation_split=0.5, callbacks=[watch, stop]).history
     shown = "acc" if era < 3 else metric
     assert set(history) == {"loss", shown, "val_loss", f"val_{shown}"}

@@ -1,10 +1,10 @@
 """The base class of callbacks, with every hook that one may override."""
 
-import difflib
 from collections.abc import Callable as Function
 from typing import Any, ClassVar, TypeVar
 
 from keraunos.utils.errors import ArgumentError
+from keraunos.utils.text import suggestion
 
 F = TypeVar("F", bound=Function[..., Any])
 
@@ -185,9 +185,7 @@ class LambdaCallback(Callback):
         )
         for name, function in hooks.items():
             if name not in HOOKS:
-                near = difflib.get_close_matches(name, HOOKS, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"The hooks are {', '.join(sorted(HOOKS))}."
-                raise ArgumentError(f"LambdaCallback: {name!r} is no hook of a callback. {hint}")
+                raise ArgumentError(f"LambdaCallback: {name!r} is no hook of a callback.{suggestion(name, HOOKS)}")
             if function is not None and not callable(function):
                 raise ArgumentError(f"LambdaCallback: {name} is {function!r}; expected a function.")
             if function is not None:

@@ -68,11 +68,9 @@ class MonitorCallback(Callback):
         value = (logs or {}).get(self.monitor)
         if value is None:
             available = list(logs or {})
-            hint = suggestion(self.monitor, available)
+            hint = suggestion(self.monitor, available, whole=False)
             if self.monitor.startswith("val_") and not any(key.startswith("val_") for key in available):
                 hint = " Pass validation_data or validation_split to fit."
-            elif not hint.startswith(" Did you mean"):
-                hint = ""
             warn(f"{sentence} Available metrics are: {','.join(available)}.{hint}")
         return value
 

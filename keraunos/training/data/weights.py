@@ -60,7 +60,8 @@ def class_weighting(class_weight: Any, y: Any, outputs: Sequence[str] = (), *, w
     Args:
         class_weight: ``{class: weight}`` with classes as int, float or text of
             one; ``"balanced"`` for ``rows / (classes * rows of the class)``;
-            or ``{output: one of these}``. Classes that are not named weigh 1.
+            or one of these for each output, as a dict by its name or a list in order, with ``None`` for an output that
+            has none. Classes that are not named weigh 1.
         y: Tree of targets: whole-number labels ``(n,)`` or ``(n, 1)``, or
             one-hot rows ``(n, classes)``.
         outputs: Names of the outputs, in the order of a list ``y``.
@@ -76,6 +77,17 @@ def class_weighting(class_weight: Any, y: Any, outputs: Sequence[str] = (), *, w
         raise DataError("class_weight is given, but y is not. Class weights need the labels in y.")
     single = not tree.is_nested(y)
     names: list[Any] = list(y) if isinstance(y, Mapping) else list(outputs)
+    if isinstance(class_weight, (list, tuple)):
+        count = len(tree.leaves(y))
+        if len(class_weight) != count:
+            raise DataError(
+                f"class_weight has {plural(len(class_weight), 'part')}, but y has {plural(count, 'output')}. Give one dict "
+                "{class: weight} for each output, with None for an output that has none."
+            )
+        names = list(outputs) if len(outputs) == count else names or list(range(count))
+        class_weight = {name: part for name, part in zip(names, class_weight, strict=True) if part is not None}
+        if not class_weight:
+            return lambda y, sample_weight: sample_weight
     per_output = isinstance(class_weight, Mapping) and any(
         isinstance(value, Mapping) or value == "balanced" for value in class_weight.values()
     )
@@ -98,7 +110,7 @@ def class_weighting(class_weight: Any, y: Any, outputs: Sequence[str] = (), *, w
                 f"class_weight={{output: {{class: weight}}}}.{known}"
             )
         _refuse_unknown("class_weight", class_weight, names)
-        given = [class_weight.get(name) for name in names]
+        given = [class_weight.get(name) for name in (y if isinstance(y, Mapping) else names)]
     tables = [
         None if item is None else _table(item, target, whole)
         for item, target in zip(given, tree.leaves(y), strict=True)
