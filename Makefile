@@ -19,7 +19,7 @@ help:
 	@echo "make test-newest    the same with the newest release of everything"
 	@echo "make test-versions  install, demo and some tests on each Python that is here, with the oldest and newest JAX"
 	@echo "make check   formatting, lint, types, architecture"
-	@echo "make docs    run the examples of the pages and render them to build/docs"
+	@echo "make docs    build the site into build/docs: pages, pictures, reference; a dead link is an error"
 	@echo "make bench   compare with what else could be used"
 	@echo "make scaling time and memory over the number of rows"
 	@echo "make lock    write requirements.lock anew, from the newest releases"
@@ -49,16 +49,18 @@ check: $(VENV)/.dev-ready
 lock:
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev,docs]'
 	build/lock/bin/python -m pip freeze --exclude keraunos > requirements.lock
 
 format: $(VENV)/.dev-ready
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-docs: $(VENV)/.dev-ready
-	$(PY) -m pytest -q tests/test_docs.py
-	$(PY) docs/build.py build/docs
+# All anew each time: a page that is kept would keep its warnings to itself. Whether the other examples of the pages print
+# what they say is for `make test TESTS=tests/test_docs.py`.
+docs: $(VENV)/.docs-ready
+	$(PY) -m sphinx --quiet --fresh-env --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/docs
+	@echo "The site begins at build/docs/index.html."
 
 # The contestants need an environment of their own: TensorFlow and Flax must not decide what the others here get.
 bench: $(BENCH_VENV)/.ready
@@ -83,6 +85,10 @@ $(VENV)/.demo-ready: pyproject.toml $(LOCK) | $(PY)
 $(VENV)/.dev-ready: pyproject.toml $(LOCK) | $(PY)
 	$(PY) $(PIP_INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/.demo-ready
+
+$(VENV)/.docs-ready: $(VENV)/.dev-ready
+	$(PY) $(PIP_INSTALL) -e '.[dev,docs]'
+	@touch $@
 
 $(BENCH_VENV)/.ready: pyproject.toml benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH_VENV)

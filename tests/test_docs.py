@@ -1,50 +1,68 @@
 """The pages: every example in them runs and prints what it says, and every link leads somewhere."""
 
 import ast
-import doctest
-import importlib.util
-import re
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "docs" / "extensions"))
+pages = importlib.import_module("pages")
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-
-
-def blocks(page: Path) -> list[tuple[int, str]]:
-    """Line and text of each Python block of a page."""
-    text = page.read_text(encoding="utf-8")
-    found = re.finditer(r"^```(?:python|pycon)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [(text.count("\n", 0, match.start(1)), match[1]) for match in found]
 
 
 @EVERY_PAGE
-def test_the_examples_of_a_page_print_what_it_says(page, tmp_path, monkeypatch):
+def test_the_examples_of_a_page_print_what_it_says_and_make_what_it_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    parser, runner, names = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=FLAGS), {}
-    complaints: list[str] = []
-    for line, text in blocks(page):
-        if ">>> " in text:  # the blocks of a page go on where the one before stopped
-            test = parser.get_doctest(text, names, page.name, str(page), line)
-            runner.run(test, out=complaints.append, clear_globs=False)
-            names = test.globs
-    assert not complaints, "\n".join(complaints)
+    assert not pages.run(page)
+    assert all((tmp_path / name).is_file() for name in pages.pictures(page.read_text(encoding="utf-8")))
 
 
 @EVERY_PAGE
 def test_the_other_python_of_a_page_is_python(page):
-    for _, text in blocks(page):
+    for _, text in pages.blocks(page.read_text(encoding="utf-8")):
         if ">>> " not in text:
             ast.parse(text)
 
 
-@EVERY_PAGE
+@pytest.mark.parametrize(
+    "page", [*PAGES, *(ROOT / name for name in pages.SHOWN.values() if name != "README.md")], ids=lambda path: path.name
+)
 def test_the_links_of_a_page_lead_somewhere(page):
-    pytest.importorskip("markdown")
-    specification = importlib.util.spec_from_file_location("build_docs", ROOT / "docs" / "build.py")
-    build = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(build)
-    assert build.broken_links(page, page.read_text(encoding="utf-8")) == []
+    text = page.read_text(encoding="utf-8")
+    links = {link.partition("#")[0] for link in pages.LINK.findall(pages.prose(text))}
+    made = {f"{pages.PICTURES}/{name}" for name in pages.pictures(text)}
+    assert [link for link in links - made if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "target, here, there",
+    [
+        ("docs/eras.md", ".", "eras.md"),
+        ("examples/README.md", ".", "examples.md"),
+        ("table.py", "examples", "../examples/table.py"),
+        ("../README.md#install", "docs", "start.md#install"),
+        ("models.md#freezing", "docs", "models.md#freezing"),
+    ],
+)
+def test_links_to_files_beside_the_pages_lead_to_the_pages_that_show_them(target, here, there):
+    assert pages.moved(target, here) == there
+
+
+def test_the_reference_lists_each_public_object_once_and_no_old_name():
+    pytest.importorskip("sphinx")
+    reference = importlib.import_module("reference")
+    public = reference.Public()
+    entries = [entry for found in public.entries.values() for entry in found]
+    assert len({id(entry.value) for entry in entries}) == len(entries) > 500
+    paths = {entry.path for entry in entries}
+    assert {"keraunos.layers.Dense", "keraunos.losses.huber", "keraunos.Variable"} <= paths
+    assert not {"keraunos.layers.Merge", "keraunos.layers.MaxoutDense", "keraunos.losses.check_shapes"} & paths
+    assert ("AvgPool2D", "keraunos.layers.AveragePooling2D") in public.others["keraunos.layers"]
+    assert {"compile", "fit", "predict"} <= set(
+        reference.members(dict(entries)["keraunos.models.Model"], public.classes)
+    )

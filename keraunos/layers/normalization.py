@@ -66,8 +66,8 @@ class BatchNormalization(Layer):
         momentum: How slowly the moving averages follow, from 0 to 1.
         epsilon: Added to the variance.
         center, scale: Whether to learn ``beta`` and ``gamma``.
-        beta_initializer, gamma_initializer, moving_mean_initializer,
-            moving_variance_initializer: First values.
+        beta_initializer, gamma_initializer: First values of what is learned.
+        moving_mean_initializer, moving_variance_initializer: First values of the moving averages.
         beta_regularizer, gamma_regularizer: Functions added to the loss.
         beta_constraint, gamma_constraint: Functions applied after each update.
         renorm: Whether to correct the batch's statistics towards the moving

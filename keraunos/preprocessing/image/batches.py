@@ -433,8 +433,9 @@ class DataFrameIterator(_Files):
             list with the values of each column) beside.
         validate_filenames: Whether files that are not there are left out, with a warning.
         endings: Whether names have their endings; otherwise the file of that name with any ending is meant.
-        target_size, color_mode, batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format,
-            subset, interpolation, keep_aspect_ratio, dtype: As for ``DirectoryIterator``.
+        target_size, color_mode, batch_size, shuffle, seed, data_format: As for ``DirectoryIterator``, and so the others:
+        save_to_dir, save_prefix, save_format, subset, interpolation: Copies to save, part to take, way of resizing.
+        keep_aspect_ratio, dtype: Whether a picture is cut to the form of ``target_size``, and its type.
     """
 
     @spelled
