@@ -347,9 +347,14 @@ def softmax(x: Any, axis: Any = -1) -> Any:
         x: Tensor.
         axis: Axis over which the values sum to 1.
 
+    Raises:
+        ShapeError: One axis, before Keras 3; in Keras 1 also more than three.
+
     >>> softmax([[0.0, 0.0]]).tolist()
     [[0.5, 0.5]]
     """
+    if spelling.chosen():
+        spelling.provider().check_softmax(len(K.shape(K.array(x) if isinstance(x, (list, tuple)) else x)))
     return K.softmax(x, axis)
 
 

@@ -341,3 +341,22 @@ def test_the_random_functions_take_their_ranges():
         image.random_zoom(x, 0.5)
     with pytest.raises(ArgumentError, match="`brightness_range` should be a tuple"):
         image.random_brightness(x, (1, 2, 3))
+
+
+def test_a_mirrored_picture_has_its_edge_twice_before_keras_3():
+    row, by = np.array([[[10.0, 20.0, 40.0]]]), np.eye(3)
+    by[1, 2] = -0.3  # what stands at -0.3, 0.7 and 1.7
+
+    def moved(shift, order=1):
+        by[1, 2] = shift
+        return image.apply_transform(row, by, 0, "reflect", order=order).ravel().round(3).tolist()
+
+    with in_era(2):
+        # -0.3 is mirrored to -0.7 about the edge, and then -1 to 1 about the middle of the first pixel.
+        assert moved(-0.3) == [0.7 * 20 + 0.3 * 10, 17.0, 34.0]
+        # 2.3 stays, and 3 is mirrored to 1 about the middle of the last pixel.
+        assert moved(0.3) == [13.0, 26.0, 0.7 * 40 + 0.3 * 20]
+        assert moved(-1.0) == [10.0, 10.0, 20.0]
+        assert moved(7.0) == moved(1.0) == [20.0, 40.0, 40.0]
+        assert moved(-0.7, order=0) == [10.0, 10.0, 20.0]
+    assert moved(-0.3) == [10.0, 17.0, 34.0]

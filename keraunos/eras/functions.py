@@ -215,6 +215,21 @@ def to_yaml(self: Any, **options: Any) -> str:
     return write_yaml(architecture(self))
 
 
+def serialize(value: Any) -> Any:
+    """Class and config of an object, or the name of a function, as Keras 2 wrote them.
+
+    >>> from keraunos import metrics
+    >>> serialize(metrics.categorical_accuracy)
+    'categorical_accuracy'
+    """
+    from keraunos.core import registry
+    from keraunos.eras.written import as_written
+
+    if value is not None and not callable(value) and not hasattr(value, "get_config"):
+        raise ArgumentError(f"serialize: {value!r} is neither a function nor an object with a get_config().")
+    return as_written(registry.serialize(value))
+
+
 def deserialize_optimizer(config: Any, custom_objects: Any = None) -> Any:
     """The optimizer of a config; in eras 1 and 2 the name in it is written small afterwards, as 2.2.4 leaves it."""
     from keraunos import optimizers

@@ -64,6 +64,7 @@ _GRAPHS = (
 _STARRED = "K@12=eras.backend: np@12=eras.backend:np"
 
 _BARS = "Progbar@1=eras.display:Era1Bar Progbar@2=eras.display:Era2Bar"
+_SERIALIZE = "serialize@12=eras.functions:serialize"
 
 MODULES = (
     Module(
@@ -74,7 +75,7 @@ MODULES = (
     ),
     Module("activations", "activations", others=f"get@2=eras.functions:get_activation {_STARRED}"),
     Module(
-        "initializers", "initializers", others=f"_compute_fans=eras.fans:fans_keras2 {_STARRED}"
+        "initializers", "initializers", others=f"_compute_fans=eras.fans:fans_keras2 {_STARRED} {_SERIALIZE}"
     ),
     Module(
         "callbacks", "callbacks",
@@ -83,7 +84,7 @@ MODULES = (
     Module(
         "optimizers", "optimizers",
         others="deserialize=eras.functions:deserialize_optimizer optimizer_from_config=eras.functions:optimizer_from_config "
-        f"clip_norm=eras.functions:clip_norm {_STARRED}",
+        f"clip_norm=eras.functions:clip_norm {_STARRED} {_SERIALIZE}",
     ),
     *(
         Module(name, name)
@@ -91,7 +92,7 @@ MODULES = (
             "dtype_policies ops random saving"
         ).split()
     ),
-    *(Module(name, name, others=_STARRED) for name in "constraints layers losses metrics regularizers".split()),
+    *(Module(name, name, others=f"{_STARRED} {_SERIALIZE}") for name in "constraints layers losses metrics regularizers".split()),
     Module(
         "utils", "utils",
         others=f"{_BARS} " + " ".join(

@@ -256,6 +256,9 @@ def install() -> None:
     for shim in TABLE:
         if shim.attribute:
             rows.setdefault(shim.module, []).append(shim)
+        elif shim.module.rpartition(".")[0] == shim.needs:
+            # Whoever imported the outer module alone could ask for the inner one by its name.
+            rows.setdefault(shim.needs, []).append(_by_name(shim))
     finder = _StandIns({shim.module: shim for shim in TABLE if not shim.attribute})
     sys.meta_path.append(finder)  # last, so that what is installed, or lies beside the script, is found first
     _undo.append(finder.forget)
@@ -277,7 +280,15 @@ def used() -> list[Shim]:
 # --- how a row gets to its place --------------------------------------------------------
 
 
+def _by_name(shim: Shim) -> Shim:
+    """A row for the attribute of the outer module, of that of an inner one, which tells its use when it is imported."""
+    outer, _, name = shim.module.rpartition(".")
+    return shim._replace(module=outer, attribute=name, make=lambda _: importlib.import_module(shim.module), needs="")
+
+
 def _say(shim: Shim) -> None:
+    if shim not in TABLE:
+        return
     _used[shim] = None
     spelling.note(shim.sentence)
 

@@ -171,8 +171,62 @@ def six() -> dict[str, Any]:
         "StringIO": importlib.import_module("io").StringIO,
         "BytesIO": importlib.import_module("io").BytesIO,
         "with_metaclass": lambda meta, *bases: meta("NewBase", bases, {}),
+        "add_metaclass": _add_metaclass,
+        "wraps": functools.wraps,
+        "reraise": _reraise,
+        "raise_from": _raise_from,
+        "viewitems": lambda mapping: mapping.items(),
+        "viewkeys": lambda mapping: mapping.keys(),
+        "viewvalues": lambda mapping: mapping.values(),
+        "iterlists": lambda mapping: iter(mapping.lists()),
+        "python_2_unicode_compatible": lambda cls: cls,
+        "ensure_str": _text,
+        "ensure_text": _text,
+        "ensure_binary": lambda text, encoding="utf-8", errors="strict": (
+            text.encode(encoding, errors) if isinstance(text, str) else text
+        ),
+        "unichr": chr,
+        "int2byte": lambda number: bytes((number,)),
+        "byte2int": lambda text: text[0],
+        "indexbytes": lambda text, place: text[place],
+        "iterbytes": iter,
+        "advance_iterator": next,
+        "get_function_code": lambda function: function.__code__,
+        "get_function_defaults": lambda function: function.__defaults__,
+        "get_method_function": lambda method: method.__func__,
+        "get_method_self": lambda method: method.__self__,
+        "exec_": exec,
+        "PY34": True,
         "print_": print,
     }
+
+
+def _text(text: Any, encoding: str = "utf-8", errors: str = "strict") -> str:
+    return text.decode(encoding, errors) if isinstance(text, bytes) else text
+
+
+def _reraise(kind: Any, value: BaseException | None, traceback: Any = None) -> None:
+    """Raise an exception with the traceback that it was caught with."""
+    error = kind() if value is None else value
+    raise error.with_traceback(traceback or error.__traceback__)
+
+
+def _raise_from(value: BaseException, cause: BaseException | None) -> None:
+    raise value from cause
+
+
+def _add_metaclass(meta: type) -> Callable[[type], type]:
+    """Decorator of a class that makes it anew with a metaclass."""
+
+    def made(cls: type) -> type:
+        body = dict(vars(cls))
+        slots = body.get("__slots__", ())
+        for name in ("__dict__", "__weakref__", *((slots,) if isinstance(slots, str) else slots)):
+            body.pop(name, None)
+        anew: type = meta(cls.__name__, cls.__bases__, body)
+        return anew
+
+    return made
 
 
 def six_moves() -> dict[str, Any]:

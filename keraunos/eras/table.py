@@ -429,9 +429,9 @@ _IMAGES: Mapping[int, Mapping[str, Any]] = {
     1: {
         "order": 0, "centre": 0.5, "columns_first": False, "radians": True, "from_zero": True, "epsilon": 1e-7,
         "independent": True, "mean_of_channels": True, "flips_last": True, "any_channels": False,
-        "restarts_late": True, "fits_rescaled": False,
+        "restarts_late": True, "fits_rescaled": False, "edge_twice": True,
     },
-    2: {"centre": 0.5, "columns_first": False, "own_axes": False, "from_zero": True, "fits_rescaled": False},
+    2: {"centre": 0.5, "columns_first": False, "own_axes": False, "from_zero": True, "fits_rescaled": False, "edge_twice": True},
 }  # fmt: skip
 
 # --- defaults -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from keraunos.core.registry import TABLES
 from keraunos.eras import settings, table
 from keraunos.utils import spelling, tree
 from keraunos.utils.config import image_data_format
-from keraunos.utils.errors import ArgumentError, UnknownNameError, warn
+from keraunos.utils.errors import ArgumentError, ShapeError, UnknownNameError, warn
 from keraunos.utils.text import snake_case
 
 __all__ = [
@@ -505,6 +505,13 @@ def shares_layers(model: Any) -> bool:
     from keraunos.eras import nodes
 
     return nodes.shares_layers(model)
+
+
+def check_softmax(rank: int) -> None:
+    """Raise ``ShapeError`` for tensors whose softmax the active era refused."""
+    if rank < 2 or (rank > 3 and spelling.era() == 1):
+        axes = "two or three axes" if spelling.era() == 1 else "two axes or more"
+        raise ShapeError(f"softmax: expected {axes}, the batch first, but the inputs have {rank}.")
 
 
 def fans(shape: Sequence[int]) -> tuple[float, float]:

@@ -259,7 +259,7 @@ def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
         scale, mode, distribution = _SCALED[name]
         return {"scale": scale, "mode": mode, "distribution": distribution, "seed": _plain_seed(arguments.get("seed"))}
     if config.get("module") is None or name not in CLASSES:
-        return {key: _value(value) for key, value in arguments.items() if key not in ("dtype", "autocast")}
+        return {key: as_written(value) for key, value in arguments.items() if key not in ("dtype", "autocast")}
     if name == "Lambda":
         arguments = _lambda(arguments)
     old = _OLD_NAMES.get(name, {})
@@ -271,7 +271,7 @@ def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
         new = str(old.get(key, key))
         if new in known:
             if new not in kept or kept[new] is None:
-                kept[new] = _plain_seed(value) if key == "seed" else _value(value)
+                kept[new] = _plain_seed(value) if key == "seed" else as_written(value)
         elif not _is_idle(name, config["module"], key, value):
             raise ArgumentError(f"{name}({key}={value!r}): Keras 2 had no such argument. Save the model as .keras.")
     if name == "InputLayer":
@@ -315,7 +315,7 @@ def _plain_seed(seed: Any) -> Any:
     return seed if isinstance(seed, int) else None
 
 
-def _value(value: Any) -> Any:
+def as_written(value: Any) -> Any:
     """An argument: objects in it as class and config, functions under the names that they had."""
     if isinstance(value, Mapping):
         if value.get("class_name") == "function":
@@ -326,9 +326,9 @@ def _value(value: Any) -> Any:
             return value["config"]["name"]
         if "class_name" in value and "config" in value:
             return _object(value)
-        return {key: _value(item) for key, item in value.items()}
+        return {key: as_written(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_value(item) for item in value]
+        return [as_written(item) for item in value]
     return _FUNCTIONS.get(value, value) if isinstance(value, str) else value
 
 

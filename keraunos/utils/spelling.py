@@ -121,6 +121,9 @@ class Provider(Protocol):
     def weights_earlier(self, layer: Any, arrays: Sequence[Any]) -> list[Any]:
         """Weights as the active era listed them."""
 
+    def check_softmax(self, rank: int) -> None:
+        """Raise ``ShapeError`` where a softmax of tensors of a rank was none in the active era."""
+
     def fans(self, shape: Sequence[int]) -> tuple[float, float]:
         """Inputs and outputs of a weight, as the active era counted them."""
 

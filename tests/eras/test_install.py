@@ -471,3 +471,34 @@ def test_under_keras_3_a_critic_that_is_frozen_later_is_said_to_learn_nothing():
     critic, _ = adversaries(tensorflow=False)
     with pytest.warns(UserWarning, match="sequential: all of its weights are frozen"):
         assert changed(critic, lambda: critic.train_on_batch(np.ones((4, 3)), np.ones((4, 1)))) == [False] * 8
+
+
+def test_serialize_gives_the_form_of_keras_2():
+    install_as_keras(2)
+    from keras import constraints, losses, metrics, optimizers, regularizers
+
+    assert metrics.serialize(metrics.categorical_accuracy) == "categorical_accuracy"
+    assert metrics.serialize(metrics.mse) == losses.serialize(losses.mse) == "mean_squared_error"
+    assert metrics.serialize(None) is None
+    assert regularizers.serialize(regularizers.l2(0.5)) == {"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.5}}
+    assert constraints.serialize(constraints.max_norm(2)) == {
+        "class_name": "MaxNorm",
+        "config": {"max_value": 2.0, "axis": 0},
+    }
+    assert sorted(optimizers.serialize(optimizers.SGD())["config"]) == ["decay", "lr", "momentum", "nesterov"]
+    with pytest.raises(ArgumentError, match="neither a function nor an object"):
+        metrics.serialize(3)
+
+
+@pytest.mark.parametrize(
+    "era, shape, works", [(1, (3,), 0), (1, (2, 3), 1), (1, (1, 1, 1, 2), 0), (2, (3,), 0), (2, (1, 1, 1, 2), 1)]
+)
+def test_softmax_refuses_what_it_did_in_its_era(era, shape, works):
+    install_as_keras(era)
+    from keras import activations
+
+    if works:
+        np.testing.assert_allclose(np.sum(activations.softmax(np.ones(shape)), -1), 1, rtol=1e-6)
+    else:
+        with pytest.raises(ValueError, match=f"softmax: .* but the inputs have {len(shape)}"):
+            activations.softmax(np.ones(shape))

@@ -601,3 +601,42 @@ def test_a_program_that_is_told_its_era_gets_them_until_keras_is_put_back():
     finally:
         uninstall_keras()
     assert not hasattr(np, "float")
+
+
+def test_an_inner_module_is_there_for_whoever_imported_the_outer_one(offered):
+    import scipy as sp
+    import sklearn
+
+    assert sp.misc.comb(4, 2) == 6
+    assert (
+        sklearn.cross_validation.train_test_split is importlib.import_module("sklearn.model_selection").train_test_split
+    )
+
+
+def test_six_raises_wraps_and_makes_classes_anew(offered):
+    import six
+
+    class Meta(type):
+        pass
+
+    @six.add_metaclass(Meta)
+    class Made:
+        __slots__ = ("a",)
+
+    @six.wraps(len)
+    def count():
+        return 0
+
+    assert type(Made) is Meta
+    assert count.__name__ == "len"
+    assert list(six.viewitems({1: 2})) == [(1, 2)]
+    assert six.ensure_text(b"a") == six.ensure_str("a") == six.ensure_binary("a").decode()
+    with pytest.raises(ValueError, match="outer") as caught:
+        six.raise_from(ValueError("outer"), KeyError("inner"))
+    assert isinstance(caught.value.__cause__, KeyError)
+    with pytest.raises(ZeroDivisionError) as caught:
+        try:
+            _ = 1 / 0
+        except ZeroDivisionError:
+            six.reraise(*sys.exc_info())
+    assert caught.traceback[-1].lineno < caught.traceback[0].lineno or len(caught.traceback) > 1

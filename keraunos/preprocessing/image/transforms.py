@@ -29,6 +29,8 @@ class Manner(NamedTuple):
         any_channels: Whether another number of channels than 1, 3 or 4 is a warning only.
         restarts_late: Whether images are not shuffled again after a last batch that is full.
         fits_rescaled: Whether the statistics of a training set are those of the images after ``rescale``.
+        edge_twice: Whether a picture that is mirrored (``"reflect"``) is so as by SciPy before 1.6, which mirrored places
+            between pixels about the edge of the last pixel and then pixels about its middle; orders 0 and 1 only.
     """
 
     order: int = 1
@@ -44,6 +46,7 @@ class Manner(NamedTuple):
     any_channels: bool = True
     restarts_late: bool = False
     fits_rescaled: bool = True
+    edge_twice: bool = False
 
 
 _TODAY: Mapping[str, Any] = {}
@@ -110,12 +113,36 @@ def apply_transform(
         transform_matrix: ``(3, 3)``: two rows of factors and a shift, in pixels.
         channel_axis, fill_mode, cval, order, manner: As for ``apply_affine_transform``.
     """
-    warp = _warp()
-    order = Manner(**manner).order if order is None else order
+    how = Manner(**manner)
+    order = how.order if order is None else order
+    warp = _mirrored_twice if how.edge_twice and fill_mode == "reflect" and order < 2 else _warp()
     channels = np.moveaxis(np.asarray(x), channel_axis, 0)
     matrix = np.asarray(transform_matrix)
     turned = [warp(c, matrix[:2, :2], matrix[:2, 2], order=order, mode=fill_mode, cval=cval) for c in channels]
     return np.moveaxis(np.stack(turned), 0, channel_axis)
+
+
+def _mirrored_twice(x: np.ndarray, matrix: np.ndarray, offset: np.ndarray, order: int, **_: Any) -> np.ndarray:
+    """``affine_transform(..., mode="reflect")`` as SciPy before 1.6 had it, for one channel."""
+    places = np.tensordot(matrix, np.indices(x.shape), 1) + offset[:, None, None]
+    pixels, shares = [], []
+    for place, size in zip(places, x.shape, strict=True):
+        period = 2 * size
+        before = np.where(place < -period, place + period * np.trunc(-place / period), place)
+        before = np.where(before < -size, before + period, -before - 1)
+        behind = place - period * np.trunc(place / period)
+        behind = np.where(behind >= size, period - behind - 1, behind)
+        place = np.where(place < 0, before, np.where(place > size - 1, behind, place))
+        if size == 1:
+            place = np.zeros_like(place)
+        start = np.floor(place + (0.5 if order == 0 else 0)).astype(int)
+        around = np.abs(start + np.arange(order + 1)[:, None, None]) % max(2 * size - 2, 1)
+        pixels.append(np.minimum(around, 2 * size - 2 - around) if size > 1 else np.zeros_like(around))
+        shares.append(np.stack([1 - (place - start), place - start])[: order + 1] if order else np.ones_like(around))
+    turned = sum(
+        shares[0][i] * shares[1][j] * x[pixels[0][i], pixels[1][j]] for i in range(order + 1) for j in range(order + 1)
+    )
+    return np.asarray(turned).astype(x.dtype)
 
 
 def _warp() -> Any:
