@@ -13,11 +13,15 @@ from typing import Any, NamedTuple
 
 
 class Depth(NamedTuple):
-    """Number of enclosing functions handed to a verb, of those that run many times, and whether tensors have values."""
+    """Number of enclosing functions handed to a verb, and of those that run many times.
+
+    Beside them whether tensors have values, and whether of all results only the shapes matter.
+    """
 
     traces: int = 0
     loops: int = 0
     plain: bool = False
+    shapes: bool = False
 
 
 _depth: contextvars.ContextVar[Depth] = contextvars.ContextVar("depth", default=Depth())  # noqa: B039
@@ -59,11 +63,11 @@ def plainly() -> Iterator[None]:
 
 def deeper(function: Callable[..., Any], verb: str) -> Callable[..., Any]:
     """The same function, known to run inside a verb."""
-    loop, keeps_values = VERBS[verb], verb not in _STAND_INS
+    loop, keeps_values, shapes = VERBS[verb], verb not in _STAND_INS, verb == "abstract"
 
     def inner(*args: Any, **kwargs: Any) -> Any:
         now = _depth.get()
-        token = _depth.set(Depth(now.traces + 1, now.loops + loop, now.plain and keeps_values))
+        token = _depth.set(Depth(now.traces + 1, now.loops + loop, now.plain and keeps_values, now.shapes or shapes))
         try:
             return function(*args, **kwargs)
         finally:

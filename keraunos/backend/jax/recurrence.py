@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from keraunos.backend.depth import depth
+
 
 def recurrence(
     cell: Callable[..., Any],
@@ -41,6 +43,15 @@ def recurrence(
     sums += [jnp.zeros((steps, rows, units), inputs.dtype)] * (len(kernels) - len(sums))
     biases = [None] * len(kernels) if bias is None else cut(bias)
     sides = [] if extras is None else cut(extras)
+
+    def summed(sums: Any, state: Any, kernels: Any, biases: Any) -> Any:
+        found = [x + state @ kernel for x, kernel in zip(sums, kernels, strict=True)]
+        return [y if b is None else y + b for y, b in zip(found, biases, strict=True)]
+
+    if depth().shapes:  # those after one step are those after all
+        first = summed([_row(x, 0) for x in sums], states[0], kernels, biases)
+        states = list(cell(first, [_row(x, 0) for x in sides], states))
+        return states, jnp.zeros((steps, *states[0].shape), states[0].dtype) if every else None
     # An activation may be a function around a weight; what it closes over is an argument from here on.
     cell, constants = jax.closure_convert(
         lambda *args: list(cell(*args)), [_row(x, 0) for x in sums], [_row(x, 0) for x in sides], states
@@ -51,10 +62,6 @@ def recurrence(
         if valid is None:
             return new
         return [jnp.where(valid[:, None], n, old) for n, old in zip(new, states, strict=True)]
-
-    def summed(sums: Any, state: Any, kernels: Any, biases: Any) -> Any:
-        found = [x + state @ kernel for x, kernel in zip(sums, kernels, strict=True)]
-        return [y if b is None else y + b for y, b in zip(found, biases, strict=True)]
 
     how: Any = {"length": steps, "reverse": reverse, "unroll": unroll}
 
