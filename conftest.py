@@ -18,15 +18,19 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # Whoever mends the library wants to see its frames.
 os.environ.setdefault("KERAUNOS_TRACEBACK_FILTERING", "0")
 # Most of a test is compiling, of programs that run once on a few numbers; what tests of whole runs start does without.
-# The newer emitters of kernels, which are better code, take two to three times as long to make it; releases that have no
-# other end a process that names them.
+# To cut a small program into parts for several threads costs a fifth more than is won where each core has a process of
+# its own. The newer emitters of kernels, which are better code, take two to three times as long to make it; releases
+# that have no other end a process that names them.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_parallel_codegen_split_count=1"
     + (
         " --xla_cpu_use_fusion_emitters=false" if tuple(map(int, version("jaxlib").split(".")[:3])) < (0, 11, 1) else ""
     ),
 )
+# For the same reason NumPy's linear algebra keeps to the thread that calls it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # JAX would write the Python stack, which is deep in a test, beside every operation of a program: 10 % of a small one.
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 
