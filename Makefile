@@ -15,7 +15,7 @@ export KERAS_BACKEND := jax
 
 help:
 	@echo "make demo    train four networks on real data, with pictures"
-	@echo "make test    run the tests (arguments: TESTS=tests/test_files.py ARGS=-x)"
+	@echo "make test    run the tests (arguments: TESTS=tests/test_files.py ARGS=-x, ARGS=--durations=50, JOBS=8)"
 	@echo "make test-newest    the same with the newest release of everything"
 	@echo "make test-versions  install, demo and some tests on each Python that is here, with the oldest and newest JAX"
 	@echo "make check   formatting, lint, types, architecture"
