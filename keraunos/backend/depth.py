@@ -63,11 +63,13 @@ def plainly() -> Iterator[None]:
 
 def deeper(function: Callable[..., Any], verb: str) -> Callable[..., Any]:
     """The same function, known to run inside a verb."""
-    loop, keeps_values, shapes = VERBS[verb], verb not in _STAND_INS, verb == "abstract"
+    loop, keeps_values = VERBS[verb], verb not in _STAND_INS
+    made_to_stay = verb in ("compile", "specialize")  # a program computes, wherever it is made
 
     def inner(*args: Any, **kwargs: Any) -> Any:
         now = _depth.get()
-        token = _depth.set(Depth(now.traces + 1, now.loops + loop, now.plain and keeps_values, now.shapes or shapes))
+        shapes = verb == "abstract" or (now.shapes and not made_to_stay)
+        token = _depth.set(Depth(now.traces + 1, now.loops + loop, now.plain and keeps_values, shapes))
         try:
             return function(*args, **kwargs)
         finally:
