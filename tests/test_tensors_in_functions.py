@@ -142,5 +142,5 @@ def test_noise_may_have_the_number_of_rows_of_a_batch(era):
     assert noisy.shape == (None, 4)
     got = predicted(inputs, noisy, np.zeros((3, 4), "float32"))
     np.testing.assert_array_equal(got, np.repeat([[0.0], [1.0], [2.0]], 4, 1))
-    with pytest.raises(Exception, match=r"\(240, 4\)"):
+    with pytest.raises(Exception, match=r"\(None, 4\), \(3, 5\)"):
         layers.Lambda(lambda t: t + np.zeros((3, 5)))(inputs)

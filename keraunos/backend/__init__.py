@@ -14,7 +14,7 @@ import inspect
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -31,6 +31,7 @@ __all__ = ["Engine", "K", "Operand", "current_engine", "use_engine"]
 
 _ENGINES = {"jax": "keraunos.backend.jax:JaxEngine"}
 _active: list[Engine] = []
+_methods: dict[str, Any] = {}
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
@@ -44,8 +45,17 @@ def current_engine() -> Engine:
         before = np.random.get_state()
         with _uncollected():
             _active.append(getattr(importlib.import_module(module), attribute)())
+        for method in _methods.items():
+            _active[-1].give_method(*method)
         np.random.set_state(before)  # importing JAX draws from it, and a script may have seeded it before
     return _active[-1]
+
+
+def give_method(name: str, function: Callable[..., Any]) -> None:
+    """Let tensors have a further method, of the engine in use and of one that is imported later."""
+    _methods[name] = function
+    for engine in _active:
+        engine.give_method(name, function)
 
 
 @contextlib.contextmanager

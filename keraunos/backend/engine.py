@@ -51,6 +51,9 @@ class Engine(DerivedOperations, ABC):
     def is_tensor(self, x: Any) -> bool:
         """Whether ``x`` is a tensor of this engine, concrete or being traced."""
 
+    def give_method(self, name: str, function: Any) -> None:
+        """Let tensors of this engine, concrete or being traced, have a further method."""
+
     @abstractmethod
     def shape(self, x: Tensor) -> tuple[int, ...]:
         """Shape as a tuple of ``int``."""

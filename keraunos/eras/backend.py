@@ -16,6 +16,7 @@ from typing import cast as typed
 import numpy as np
 
 from keraunos import ops, random
+from keraunos.backend import give_method
 from keraunos.config import (
     epsilon,
     floatx,
@@ -57,7 +58,7 @@ from keraunos.eras.graphs import (
     update_sub,
 )
 from keraunos.utils import spelling, tree
-from keraunos.utils.errors import ArgumentError
+from keraunos.utils.errors import ArgumentError, ShapeError
 
 F = TypeVar("F", bound=Callable[..., Any])
 Axes = int | Sequence[int] | None
@@ -1094,3 +1095,30 @@ def _pooled(x: Any, pool_size: Any, strides: Any, padding: str, data_format: str
 
 def _by_era(target: Any, output: Any) -> tuple[Any, Any]:
     return (output, target) if spelling.era() == 1 else (target, output)
+
+
+def dimshuffle(x: Any, *pattern: Any) -> Any:
+    """Theano's method of tensors: axes in another order, ``"x"`` for a new one of size 1; one left out must have size 1.
+
+    >>> import numpy as np
+    >>> dimshuffle(np.ones((2, 1, 3)), 2, "x", 0).shape
+    (3, 1, 2)
+    """
+    if len(pattern) == 1 and isinstance(pattern[0], (tuple, list)):
+        pattern = tuple(pattern[0])
+    kept = [axis for axis in pattern if axis != "x"]
+    sizes = tuple(x.shape)
+    if not {*kept} <= {*range(len(sizes))} or len({*kept}) < len(kept):
+        raise ArgumentError(f"dimshuffle: the pattern {pattern} does not fit a tensor of shape {sizes}.")
+    left = [axis for axis in range(len(sizes)) if axis not in kept]
+    if builtins.any(sizes[axis] != 1 for axis in left):
+        raise ShapeError(f"dimshuffle: the pattern {pattern} leaves out axes of shape {sizes} that are longer than 1.")
+    if left:
+        x = ops.squeeze(x, tuple(left))
+    x = ops.transpose(x, [sorted(kept).index(axis) for axis in kept])
+    for place, axis in enumerate(pattern):
+        x = ops.expand_dims(x, place) if axis == "x" else x
+    return x
+
+
+give_method("dimshuffle", dimshuffle)

@@ -552,6 +552,7 @@ METHODS = (
     *(Method(owner, "get_shape", "graphs:get_shape") for owner in ("SymbolicTensor", "Variable")),
     Method("SymbolicTensor", "_uses_learning_phase", "graphs:uses_learning_phase()"),
     Method("SymbolicTensor", "_keras_history", "graphs:history()"),
+    *(Method(owner, "dimshuffle", "backend:dimshuffle") for owner in ("SymbolicTensor", "Variable")),
     Method("SymbolicTensor", "_keras_mask", "nodes:mask_of()", 3),
     Method("Layer", "uses_learning_phase", "graphs:layer_uses_learning_phase()", 1),
     Method("Model", "uses_learning_phase", "graphs:model_uses_learning_phase()"),

@@ -10,7 +10,7 @@ from keraunos import layers, schedules
 from keraunos.eras import backend as K
 from keraunos.eras.detect import detect
 from keraunos.utils import spelling
-from keraunos.utils.errors import ArgumentError
+from keraunos.utils.errors import ArgumentError, ShapeError
 
 X, Y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
 
@@ -107,3 +107,18 @@ def test_a_variable_takes_the_name_of_an_initializer():
     assert 0.03 < np.abs(variable.numpy()).max() <= 0.05
     with pytest.raises(ArgumentError, match="unifrom"):
         keraunos.Variable("unifrom", shape=(2,))
+
+
+def test_tensors_are_shuffled_as_in_theano(era):
+    x = np.arange(6.0).reshape(2, 1, 3)
+    expected = x[:, 0].T[:, None, :]
+    assert np.array_equal(K.variable(x).dimshuffle(2, "x", 0), expected)
+    assert np.array_equal(keraunos.ops.array(x).dimshuffle((2, "x", 0)), expected)
+    inputs = layers.Input((1, 3))
+    shuffled = layers.Lambda(lambda t: t.dimshuffle(0, 2, "x") + t.sum(axis=1).dimshuffle(0, 1, "x"))(inputs)
+    for outputs in (shuffled, inputs.dimshuffle(0, 2, "x") * 2):
+        got = keraunos.Model(inputs, outputs).predict(x, verbose=0)
+        np.testing.assert_array_equal(got, 2 * x.transpose(0, 2, 1))
+    for pattern, words in (((0, 3), "does not fit"), ((0, 0, 1), "does not fit"), ((1, 2), "leaves out axes")):
+        with pytest.raises((ArgumentError, ShapeError), match=words):
+            K.dimshuffle(inputs, *pattern)
