@@ -311,6 +311,19 @@ def misspelled(y_true, y_pred):
     return opps.mean(y_true - y_pred)  # noqa: F821
 
 
+class OwnOptimizer(optimizers.Optimizer):
+    def update_step(self, gradient, variable, learning_rate):
+        misspelled(gradient, variable)
+
+
+class OwnMetric(metrics.Metric):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+    def result(self):
+        return misspelled(0, 0)
+
+
 class Failing(callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         raise self.error
@@ -360,6 +373,22 @@ PROGRAMS = {
     "a count": (
         lambda: fitted(loss=lambda t, p: sum(ops.mean(p) for _ in range(ops.cast(ops.max(t), "int32")))),
         TracedValueError, ["whole number", "ops.fori_loop"],
+    ),
+    "a shape made of values": (
+        lambda: Sequential([Input((4,)), layers.Lambda(lambda x: ops.zeros((ops.cast(ops.max(x), "int32"), 4)))]).predict(
+            X, verbose=0
+        ),
+        TracedValueError, ["a shape that holds a tensor", "x.shape", "the layer 'lambda'"],
+    ),
+    "a wrong name in a regularizer": (
+        lambda: fitted(Dense(2, kernel_regularizer=lambda w: misspelled(w, w))),
+        NameError, ["the regularizer of", "kernel', given float32 (4, 2)"],
+    ),
+    "a wrong name in an optimizer": (
+        lambda: OwnOptimizer(0.1).apply([X], [keraunos.Variable(X)]), NameError, ["the optimizer", "(OwnOptimizer)"],
+    ),
+    "a wrong name in the result of a metric": (
+        lambda: fitted(compile={"metrics": [OwnMetric(name="own")]}), NameError, ["the metric 'own'"],
     ),
     "an operation": (lambda: ops.matmul(X, X), TypeError, ["contracting"]),
     "an operator": (lambda: keraunos.Variable(X) @ X, TypeError, ["contracting"]),

@@ -25,7 +25,7 @@ from keraunos.core.scope import Scope, current_scope
 from keraunos.core.variable import Variable, recorder
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, TracedValueError
-from keraunos.utils.tracebacks import with_open_size
+from keraunos.utils.tracebacks import entrance, with_open_size
 
 # Sizes tried in place of an unknown one: far apart, so that no stride maps both to one size, and with many
 # divisors, so that a Reshape finds whole sizes.
@@ -103,6 +103,7 @@ class SymbolicTensor(Operand):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.asarray(K.to_numpy(self.value), dtype)
 
+    @entrance
     def __bool__(self) -> bool:
         from keraunos.core.evaluation import sources_of
 

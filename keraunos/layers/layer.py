@@ -115,6 +115,12 @@ class _Signature(NamedTuple):
     open_ended: bool
 
 
+@told(lambda names: (f"the regularizer of {names['variable'].path!r}", given_text([names["variable"]])))
+def _regularized(variable: Variable) -> Any:
+    assert variable.regularizer is not None
+    return variable.regularizer(variable.value)
+
+
 def _told_call(names: Mapping[str, Any]) -> tuple[str, str] | None:
     """How errors name a call of a layer."""
     layer = names["self"]
@@ -796,7 +802,7 @@ class Layer(_Arguments):
         """Value of each trainable weight's regularizer."""
         if chosen():
             return provider().regularization_losses(self)
-        return [v.regularizer(v.value) for v in self.trainable_variables if v.regularizer is not None]
+        return [_regularized(v) for v in self.trainable_variables if v.regularizer is not None]
 
     def _clear_losses(self) -> None:
         for layer in self._flatten_layers():

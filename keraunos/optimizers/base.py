@@ -30,7 +30,7 @@ from keraunos.utils import spelling, tree
 from keraunos.utils.config import epsilon, floatx
 from keraunos.utils.errors import ArgumentError, ModelFileError, UsageError, warn
 from keraunos.utils.text import plural, shape_text, snake_case
-from keraunos.utils.tracebacks import entrance
+from keraunos.utils.tracebacks import entrance, told
 
 Tensor = Any
 Key = Hashable
@@ -248,6 +248,7 @@ class Optimizer(_Arguments):
         """Whether several parameters may be given to ``step`` as one flat vector."""
         return not self.clipnorm and not self._keras_style
 
+    @told(lambda names: (f"the optimizer {names['self'].name!r} ({type(names['self']).__name__})", ""))
     def step(
         self,
         gradients: Tensors,

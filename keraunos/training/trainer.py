@@ -38,7 +38,7 @@ from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError, UsageError, warn
 from keraunos.utils.spelling import spelled
 from keraunos.utils.text import plural
-from keraunos.utils.tracebacks import tidy
+from keraunos.utils.tracebacks import tidy, told
 
 # What training goes on from beside the Variables.
 F = TypeVar("F", bound=Callable[..., Any])
@@ -331,6 +331,7 @@ class Trainer(Stepwise, Running):
         """Names of the metrics, in the order of ``evaluate``."""
         return [metric.name for metric in self.metrics]
 
+    @told(lambda names: (f"the metric {names['metric'].name!r}", "") if "metric" in names else None)
     def get_metrics_result(self) -> dict[str, Any]:
         """Value of each metric."""
         results: dict[str, Any] = {}

@@ -47,17 +47,24 @@ _KEPT = (
     "call."
 )
 
+_SHAPE = (
+    "a shape that holds a tensor asks for its value while this code is compiled, when there is none yet. Sizes are known: take "
+    "them from x.shape. What has a size that depends on values needs the largest one, and a mask."
+)
+
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
     """Say what JAX says about tensors without values so that it can be acted upon. Also a decorator."""
     try:
         yield
-    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
+    except (TypeError, IndexError) as error:
         if isinstance(error, TracedValueError):
             raise
         if isinstance(error, jax.errors.UnexpectedTracerError):
             text = _KEPT
+        elif "concrete values of integer type" in str(error):
+            text = _SHAPE
         else:
             found = next((kind for kind in _KINDS if isinstance(error, kind[0])), None)
             if found is None:

@@ -17,8 +17,10 @@ from keraunos.utils.tracebacks import told
 def _told_hook(names: Mapping[str, Any]) -> tuple[str, str] | None:
     """How errors name the hook of a callback."""
     method = names.get("method")
-    owner = getattr(method, "__self__", None)
-    return None if method is None else (f"{names['hook']} of the callback {type(owner).__name__!r}", "")
+    if method is None:
+        return None
+    owner = getattr(method, "__self__", None)  # none where a function was given as the hook
+    return f"{names['hook']} of {'a callback' if owner is None else f'the callback {type(owner).__name__!r}'}", ""
 
 
 def _to_all(hook: str) -> Any:

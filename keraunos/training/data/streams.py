@@ -27,6 +27,7 @@ from keraunos.training.data.weights import Weighting, class_weighting, spread
 from keraunos.utils import tree
 from keraunos.utils.errors import DataError
 from keraunos.utils.numerical import unpack_x_y_sample_weight
+from keraunos.utils.tracebacks import told
 
 JOIN_BYTES = 8 << 20
 JOIN_STEPS = 256
@@ -262,6 +263,7 @@ class Indexed:
         self._peeked = [self.item(0)]
         return self._peeked[0]
 
+    @told(lambda names: (f"{type(names['self']._x).__name__}[{names['index']}]", ""))
     def item(self, index: int) -> Any:
         """Batch number ``index``."""
         return self._peeked.pop() if index == 0 and self._peeked else self._x[index]
