@@ -5,7 +5,7 @@ tensors that have values, and a loop in it is one of Python (see ``backend.depth
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,10 +25,7 @@ from keraunos.utils.errors import DataError
 class Stepwise:
     """The part of a trainer that runs steps as plain Python; see ``Trainer`` for what a user calls."""
 
-    if TYPE_CHECKING:  # what the trainer and the layer below it provide
-        _steps_made: int
-
-        def __getattr__(self, name: str) -> Any: ...
+    _steps_made: int
 
     def _run_plainly(
         self, mode: str, batches: Any, callbacks: Any, epoch: int, parts: list[Any] | None

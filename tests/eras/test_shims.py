@@ -603,6 +603,7 @@ def test_a_program_that_is_told_its_era_gets_them_until_keras_is_put_back():
     assert not hasattr(np, "float")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_inner_module_is_there_for_whoever_imported_the_outer_one(offered):
     import scipy as sp
     import sklearn
