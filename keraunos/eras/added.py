@@ -164,3 +164,27 @@ def _same(condition: Any, inputs: Any) -> bool:
 def _is(first: Any, second: Any) -> bool:
     """Whether two tensors are one; what a layer was called on may be the value of a Variable."""
     return first is second or (isinstance(second, Variable) and first is second.concrete)
+
+
+# --- metrics of tensors --------------------------------------------------------------------
+
+
+class Names(list[str]):
+    """Names of metrics; one that is appended is that of a tensor in ``metrics_tensors``."""
+
+    def __init__(self, names: list[str], model: Any) -> None:
+        super().__init__(names)
+        self._model = model
+
+    def append(self, name: str) -> None:
+        """Name the next tensor."""
+        super().append(name)
+        self._model._objectives.names_of_tensors.append(name)
+
+
+def metrics_tensors(self: Any) -> list[Any]:
+    """Tensors whose mean is counted as a metric, in a list to which a compiled model's may be added.
+
+    Their names are appended to ``metrics_names``. Those of the metrics of ``compile`` are not in the list.
+    """
+    return self._need_compile("metrics_tensors").tensors  # type: ignore[no-any-return]

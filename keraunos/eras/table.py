@@ -556,6 +556,7 @@ METHODS = (
     Method("SymbolicTensor", "_keras_mask", "nodes:mask_of()", 3),
     Method("Layer", "uses_learning_phase", "graphs:layer_uses_learning_phase()", 1),
     Method("Model", "uses_learning_phase", "graphs:model_uses_learning_phase()"),
+    Method("Model", "metrics_tensors", "added:metrics_tensors()"),
     Method("Layer", "updates", "added:updates()"),
     Method("Layer", "state_updates", "added:state_updates()"),
     Method("Layer", "get_updates_for", "added:get_updates_for"),

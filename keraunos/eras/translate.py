@@ -497,6 +497,13 @@ def weights_earlier(layer: Any, arrays: Sequence[Any]) -> list[Any]:
     return weight_lists.earlier(layer, arrays)
 
 
+def names_to_extend(model: Any, names: list[str]) -> list[str]:
+    """Names of the metrics of a compiled model, in a list by which further tensors get theirs."""
+    from keraunos.eras import added
+
+    return added.Names(names, model)
+
+
 def shares_layers(model: Any) -> bool:
     """Whether the list that ``layers`` of a model returns was the model's own in the active era.
 

@@ -44,7 +44,11 @@ class Objectives:
         self.metrics: dict[str, list[Any]] = {}
         self.weighted: dict[str, list[Any]] = {}
         self.names: list[str] = []
-        self.used: list[Any] = []  # symbolic tensors that the functions of metrics use besides targets and outputs
+        self._used: list[Any] = []  # symbolic tensors that the functions of metrics use besides targets and outputs
+        # Before Keras 3 tensors and names could be added to the metrics of a compiled model.
+        self.tensors: list[Any] = []
+        self.names_of_tensors: list[str] = []
+        self._of_tensors: list[Any] = []
         self.resolved = False
         _check_names(loss, metrics, weighted_metrics)
 
@@ -83,7 +87,7 @@ class Objectives:
                 for name in names
             }
             setattr(self, attribute, resolved)
-        self.used = [
+        self._used = [
             tensor
             for name in names
             for metric in (*self.metrics[name], *self.weighted[name])
@@ -143,7 +147,11 @@ class Objectives:
     def row_wise(self) -> bool:
         """Whether every loss and metric is known to treat rows one by one."""
         members = [*self.losses.values(), *self.compiled_metrics]
-        return self._of_rows and all(_library(member) and getattr(member, "row_wise", False) for member in members)
+        return (
+            self._of_rows
+            and not self.tensors
+            and all(_library(member) and getattr(member, "row_wise", False) for member in members)
+        )
 
     @property
     def compiled_metrics(self) -> list[Any]:
@@ -153,7 +161,20 @@ class Objectives:
     @property
     def all_metrics(self) -> list[Any]:
         """Trackers of the losses, then the metrics."""
-        return [self.tracker, *self.output_trackers.values(), *self.compiled_metrics]
+        return [self.tracker, *self.output_trackers.values(), *self.compiled_metrics, *self._metrics_of_tensors()]
+
+    @property
+    def used(self) -> list[Any]:
+        """Symbolic tensors that metrics need besides targets and outputs."""
+        return [*self._used, *self.tensors]
+
+    def _metrics_of_tensors(self) -> list[Any]:
+        for number, tensor in enumerate(self.tensors):
+            if number == len(self._of_tensors):
+                self._of_tensors.append(metric_functions.Mean())
+            named = number < len(self.names_of_tensors)
+            self._of_tensors[number].name = self.names_of_tensors[number] if named else tensor.name
+        return self._of_tensors
 
     # --- computing ---------------------------------------------------------------
 
@@ -192,6 +213,8 @@ class Objectives:
         outputs = _by_name(y_pred, self.names, "outputs")
         targets = self._targets(y)
         weights = _weights_by_name(sample_weight, self.names)
+        for metric, tensor in zip(self._metrics_of_tensors(), self.tensors, strict=True):
+            metric.update_state(value_of(tensor), sample_weight=_count(next(iter(outputs.values())), rows))
         for name in self.names:
             if targets.get(name) is None:
                 continue

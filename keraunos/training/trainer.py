@@ -329,7 +329,8 @@ class Trainer(Stepwise, Running):
     @property
     def metrics_names(self) -> list[str]:
         """Names of the metrics, in the order of ``evaluate``."""
-        return [metric.name for metric in self.metrics]
+        names = [metric.name for metric in self.metrics]
+        return spelling.provider().names_to_extend(self, names) if spelling.chosen() and self.compiled else names
 
     @told(lambda names: (f"the metric {names['metric'].name!r}", "") if "metric" in names else None)
     def get_metrics_result(self) -> dict[str, Any]:

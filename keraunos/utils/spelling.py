@@ -136,6 +136,9 @@ class Provider(Protocol):
     def regularization_losses(self, layer: Any) -> list[Any]:
         """Value of each regularizer of the weights, as the active era applied them."""
 
+    def names_to_extend(self, model: Any, names: list[str]) -> list[str]:
+        """Names of the metrics of a compiled model, in a list by which further tensors get theirs."""
+
     def shares_layers(self, model: Any) -> bool:
         """Whether the list that ``layers`` of a model returns was the model's own in the active era."""
 
