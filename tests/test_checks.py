@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keraunos import Model, Sequential, callbacks, layers, losses, metrics, ops, optimizers
+from keraunos import Model, Sequential, callbacks, config, layers, losses, metrics, ops, optimizers
 from keraunos.core.scope import Scope
 from keraunos.models import load_model
 from keraunos.training.data.lookups import Lookup, Lookups
@@ -194,6 +194,17 @@ def test_a_lookup_that_something_rounds_takes_fractions() -> None:
         rounded.check(np.array([[4.0]]))
     with pytest.raises(DataError, match="holds -1, but"):
         rounded.check(np.array([[-1.0]]))
+
+
+def test_half_precision_rounds_no_number_that_is_looked_up() -> None:
+    config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = Sequential([layers.Embedding(3000, 1)])
+        model.build((None, 2))
+    finally:
+        config.set_dtype_policy("float32")
+    model.set_weights([np.arange(3000.0).reshape(-1, 1) % 2])
+    assert np.asarray(model.predict(np.array([[2001, 2002]]), verbose=0), "float32").ravel().tolist() == [1.0, 0.0]
 
 
 # --- targets ---------------------------------------------------------------------------

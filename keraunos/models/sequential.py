@@ -145,7 +145,9 @@ class Sequential(Model):
             raise ArgumentError(f"{self.name}: has no layers. Add some with add().")
         shape = tuple(input_shape)
         name = first_input_name(self._stack[0])
-        self._stack.insert(0, InputLayer(batch_shape=(None, *shape[1:]), dtype=self.compute_dtype, name=name))
+        # A layer that converts nothing looks up rows of a table, whose numbers 16 bits cannot hold.
+        dtype = self.compute_dtype if self._stack[0].autocast else self.variable_dtype
+        self._stack.insert(0, InputLayer(batch_shape=(None, *shape[1:]), dtype=dtype, name=name))
         try:
             self._rebuild()
         except BaseException:

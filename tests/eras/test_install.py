@@ -502,3 +502,14 @@ def test_softmax_refuses_what_it_did_in_its_era(era, shape, works):
     else:
         with pytest.raises(ValueError, match=f"softmax: .* but the inputs have {len(shape)}"):
             activations.softmax(np.ones(shape))
+
+
+def test_what_is_keraunos_own_is_found_under_its_own_name():
+    assert (
+        modules.absence("", "plots")
+        == "keras.plots is no name of Keras. Keraunos' own is keraunos.plots: import keraunos."
+    )
+    assert (
+        modules.absence("layers", "TextVectorization")
+        == "keras.layers.TextVectorization of Keras 3 is not in Keraunos."
+    )
