@@ -6,7 +6,7 @@ import pytest
 
 import keraunos as keras
 from keraunos import layers, ops
-from keraunos.utils.errors import DataError
+from keraunos.utils.errors import DataError, UsageError
 
 
 def data(rows=20):
@@ -358,3 +358,44 @@ def test_a_metric_that_is_reset_under_its_earlier_name_is_asked():
 
     x, y = data()
     assert compiled(metrics=[Ones()]).fit(x, y, batch_size=10, epochs=2, verbose=0).history["ones"] == [12.0, 12.0]
+
+
+# --- what nothing would ask -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, instead",
+    [
+        ("make_train_function", "train_step"),
+        ("_make_predict_function", "predict_step"),
+        ("make_test_function", "test_step"),
+    ],
+)
+def test_a_model_says_before_training_which_method_would_not_be_called(name, instead):
+    kind = type("Own", (keras.Model,), {name: lambda self, force=False: None})
+    with pytest.raises(UsageError, match=rf"Own.{name}\(\) would never be called: .* Override {instead}\(\)"):
+        compiled(kind)
+
+
+def test_an_optimizer_of_an_earlier_era_says_before_training_that_nothing_asks_it():
+    class Earlier(keras.optimizers.SGD):
+        def get_updates(self, loss, params):
+            return []
+
+    class Both(Earlier):
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(gradient, variable, learning_rate)
+
+    with pytest.raises(UsageError, match="Earlier says its updates as optimizers did before Keras 3"):
+        compiled(optimizer=Earlier())
+    assert compiled(optimizer=Both()).compiled
+
+
+def test_assets_that_no_file_keeps_are_refused_where_a_model_is_saved(tmp_path):
+    class Own(layers.Dense):
+        def save_assets(self, folder):
+            raise AssertionError
+
+    model = keras.Sequential([keras.Input((3,)), Own(1)])
+    with pytest.raises(UsageError, match=r"save_assets\(\) of Own writes files beside the weights"):
+        model.save(tmp_path / "own.keras")

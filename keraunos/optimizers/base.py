@@ -590,6 +590,12 @@ class Optimizer(_Arguments):
         """Whether a subclass applies gradients in its own way, which a step of training has to call."""
         return any(map(self._overrides, ("apply", "apply_gradients", "stateless_apply")))
 
+    @property
+    def has_own_update(self) -> bool:
+        """Whether a subclass of a user's says itself how a weight changes, as a function or in place."""
+        owners = [next(cls for cls in type(self).__mro__ if name in vars(cls)) for name in ("update", "update_step")]
+        return any(owner.__module__.split(".")[0] != "keraunos" for owner in owners)
+
     def _overrides(self, name: str) -> bool:
         return getattr(type(self), name) is not getattr(Optimizer, name)
 

@@ -16,7 +16,7 @@ from keraunos.core.stateful import Stateful
 from keraunos.core.variable import Variable
 from keraunos.saving.hdf5 import Dataset, Folder, Group
 from keraunos.utils import spelling
-from keraunos.utils.errors import ModelFileError, warn
+from keraunos.utils.errors import ModelFileError, UsageError, warn
 from keraunos.utils.text import plural, snake_case
 
 MAX_ATTRIBUTE = 64_512  # Bytes of an attribute in HDF5's object header; longer lists are cut into numbered parts.
@@ -38,6 +38,11 @@ def save_state(model: Any) -> Folder:
         store = root.folder("/".join([*path, "vars"]))
         if isinstance(getattr(item, "name", None), str):
             store.attributes["name"] = item.name
+        if _says(item, "save_assets"):
+            raise UsageError(
+                f"{item.name}: save_assets() of {type(item).__name__} writes files beside the weights, which are not kept. "
+                "Return such data from get_config()."
+            )
         if _says(item, "save_own_variables"):
             item.save_own_variables(_Written(store))
             continue

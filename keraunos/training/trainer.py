@@ -34,6 +34,7 @@ from keraunos.training.one_batch import OneBatch, Ready, Watched, capacity_of, f
 from keraunos.training.running import METHODS, Running
 from keraunos.training.stateless import takes_state
 from keraunos.training.stepwise import Stepwise
+from keraunos.training.unasked import refuse_unasked
 from keraunos.utils import spelling, tree
 from keraunos.utils.errors import ArgumentError, DataError, NotCompiledError, UsageError, warn
 from keraunos.utils.spelling import spelled
@@ -123,7 +124,9 @@ class Trainer(Stepwise, Running):
         objectives = Objectives(loss, loss_weights, metrics, weighted_metrics, targets)
         if spelling.chosen() and getattr(self, "_graph", None) is not None:
             spelling.provider().compiling().check_compile(self, objectives, weigh)
-        self.optimizer = optimizers.get(optimizer)
+        made = optimizers.get(optimizer)
+        refuse_unasked(self, made)
+        self.optimizer = made
         self._objectives = objectives
         self.run_eagerly = run_eagerly
         self._compile_arguments = {
