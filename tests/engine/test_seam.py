@@ -9,6 +9,8 @@ from engine.conftest import make
 
 from keraunos import layers
 from keraunos.backend import Engine, K, Operand, current_engine, use_engine
+from keraunos.backend.depth import depth
+from keraunos.backend.spec import TensorSpec
 from keraunos.core.scope import Scope, next_key
 from keraunos.core.symbolic import SymbolicTensor
 from keraunos.core.variable import Variable
@@ -326,3 +328,20 @@ def test_an_unknown_engine_is_refused(monkeypatch):
 def test_an_engine_must_have_every_primitive():
     with pytest.raises(TypeError, match="abstract"):
         type("Half", (Engine,), {"exp": lambda self, x: x})()
+
+
+def test_where_only_shapes_matter_is_known_to_what_is_called_but_not_to_a_program_made_there():
+    seen = []
+
+    def noting(x):
+        seen.append(depth().shapes)
+        return x
+
+    spec = TensorSpec((2, 3), "float32")
+    assert K.abstract(noting, spec) == spec
+    K.abstract(lambda x: K.cond(True, lambda: noting(x), lambda: x), spec)
+    K.abstract(lambda x: (K.compile(noting)(np.ones(2, "float32")), x)[1], spec)
+    noting(None)
+    assert seen[0]
+    assert set(seen[1:-2]) == {True}
+    assert seen[-2:] == [False, False]
