@@ -566,6 +566,7 @@ METHODS = (
     Method("Optimizer", "updates", "updates:told()"),
     Method("Optimizer", "weights", "updates:weights()"),
     Method("Optimizer", "get_weights", "updates:get_weights"),
+    Method("Optimizer", "set_weights", "updates:set_weights"),
     Method("Optimizer", "initial_decay", "updates:initial_decay()"),
     *(
         Method("Model", name, f"graphs:{name}{brackets}")

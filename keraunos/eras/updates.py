@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from keraunos.backend.spec import TensorSpec
 from keraunos.config import floatx
 from keraunos.core.evaluation import Program, compute, nodes_of
@@ -18,8 +20,11 @@ from keraunos.core.scope import current_scope, optimizer_writes
 from keraunos.core.symbolic import Call, SymbolicTensor, record, recording_all
 from keraunos.core.variable import Variable
 from keraunos.eras import graphs
+from keraunos.eras.stored import SLOTS
 from keraunos.optimizers import Optimizer
-from keraunos.utils.errors import ArgumentError
+from keraunos.utils.errors import ArgumentError, UsageError
+from keraunos.utils.spelling import chosen, era
+from keraunos.utils.text import plural, shape_text
 
 __all__ = ["get_weights", "initial_decay", "says_updates", "step_of", "told", "weights"]
 
@@ -133,10 +138,60 @@ def initial_decay(self: Any) -> float:
 
 
 def weights(self: Any) -> list[Variable]:
-    """The optimizer's state: the number of updates, and what it keeps for each weight."""
-    return [variable for variable in self.variables if variable is not self._rate]
+    """The optimizer's state: in eras 1 and 2 in the release's order, one slot after the other; none before it is made.
+
+    What the release kept and nobody read, such as the last step of SGD without momentum, is zeros.
+    """
+    kind = type(self).__name__
+    if not chosen() or kind not in SLOTS or not type(self).__module__.startswith("keraunos."):
+        return [variable for variable in self.variables if variable is not self._rate]
+    if not self.built:
+        return []
+    counted, slots = SLOTS[kind]
+    trained = list(self._trainable_variables)
+    if era() == 1:  # which had the weights by their names, and no largest squares; SGD counted only for its decay
+        trained.sort(key=_name_in_keras_1)
+        slots = tuple(slot for slot in slots if slot != "velocity_hat")
+    idle = kind == "SGD" and era() == 1 and not self.decay
+    found = [Variable(np.float32(0), trainable=False) if idle else self._iterations] if counted else []
+    for slot in slots:
+        held = self.slots.get(slot, {})
+        for variable in trained:
+            shape = (1,) if slot == "velocity_hat" else variable.shape
+            found.append(held[variable] if variable in held else Variable(np.zeros(shape, "float32"), trainable=False))
+    return found
+
+
+def _name_in_keras_1(variable: Variable) -> str:
+    layer, _, name = variable.path.rpartition("/")
+    return f"{layer}_{_NAMES_IN_KERAS_1.get(name, name)}"
+
+
+_NAMES_IN_KERAS_1 = {"kernel": "W", "embeddings": "W", "recurrent_kernel": "U", "bias": "b"}
 
 
 def get_weights(self: Any) -> list[Any]:
     """Values of the state as arrays."""
     return [variable.numpy() for variable in self.weights]
+
+
+def set_weights(self: Any, weights: Any) -> None:
+    """Set all state: in eras 1 and 2 what ``get_weights`` returned, today in the order of ``variables``.
+
+    Raises:
+        UsageError: Another number of arrays, or another shape.
+    """
+    holders = self.weights if chosen() else self.variables
+    if len(weights) != len(holders):
+        raise UsageError(
+            f"{self.name}: {plural(len(weights), 'array')} for {plural(len(holders), 'variable')}. "
+            "Build the optimizer for the same variables before."
+        )
+    for holder, value in zip(holders, weights, strict=True):
+        if np.shape(value) != tuple(holder.shape):
+            raise UsageError(
+                f"{self.name}: {holder.path} has shape {shape_text(holder.shape)}, but the value has shape "
+                f"{shape_text(np.shape(value))}."
+            )
+    for holder, value in zip(holders, weights, strict=True):
+        holder.assign(value)

@@ -700,14 +700,6 @@ class Optimizer(_Arguments):
         with registry.custom_object_scope(custom_objects or {}):
             return cls(**config)
 
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all state, in the order of ``variables``; or in that of an earlier era's list, which held no rate."""
-        values = list(weights)
-        if spelling.chosen() and len(values) != len(self.variables):
-            self._load(values, UsageError, self.weights)  # type: ignore[attr-defined]
-        else:
-            self._load(values, UsageError)
-
     def save_own_variables(self, store: Any) -> None:
         """Write the state into a mapping under ``"0"``, ``"1"`` …, as Keras 3 does."""
         for number, variable in enumerate(self.variables):

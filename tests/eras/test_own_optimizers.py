@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keraunos
-from keraunos import models
+from keraunos import Sequential, layers, models, optimizers
 from keraunos.eras import backend as K
 from keraunos.layers import BatchNormalization, Dense, Dropout
 from keraunos.optimizers import SGD, Adam, Optimizer
@@ -239,3 +239,31 @@ def test_updates_that_are_no_list_are_refused():
 
     with pytest.raises(ArgumentError, match="Wrong.get_updates returned a NoneType; expected a list of updates"):
         linear(Wrong()).fit(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("era", [1, 2])
+def test_the_state_of_an_optimizer_is_listed_one_slot_after_the_other(era):
+    with in_era(era):
+        model = Sequential([layers.Dense(2, input_shape=(3,))])
+        model.compile(optimizers.Adam(), "mse")
+        assert model.optimizer.get_weights() == []
+        model.train_on_batch(np.ones((4, 3)), np.ones((4, 2)))
+        state = model.optimizer.get_weights()
+        largest = [(1,), (1,)] if era == 2 else []  # of Keras 2, which kept a number in its place
+        assert [np.shape(part) for part in state] == [(), (3, 2), (2,), (3, 2), (2,), *largest]
+        model.optimizer.set_weights([part + 1 for part in state])
+        for part, before in zip(model.optimizer.get_weights()[:5], state, strict=False):
+            np.testing.assert_allclose(part, before + 1)
+        with pytest.raises(UsageError, match="3 arrays for"):
+            model.optimizer.set_weights(state[:3])
+        counts = {
+            optimizers.RMSprop: 2,
+            optimizers.Adagrad: 2,
+            optimizers.Adadelta: 4,
+            optimizers.SGD: 3,
+            optimizers.Nadam: 5,
+        }
+        for kind, count in counts.items():
+            model.compile(kind(), "mse")
+            model.train_on_batch(np.ones((4, 3)), np.ones((4, 2)))
+            assert len(model.optimizer.weights) == count
