@@ -30,6 +30,7 @@ html_theme = "furo"
 html_title = "Keraunos"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["copy.js"]
 html_show_copyright = False
 html_copy_source = False
 html_show_sphinx = False

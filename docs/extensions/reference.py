@@ -30,6 +30,27 @@ INTERNAL = {
     "metrics": {"resolve"},
     "layers": {"LAYERS"},
 }
+# Methods without an underscore by which parts of the library speak with one another.
+INTERNAL_METHODS = set(
+    """
+    adapt adapted_weight add_bias add_depthwise_kernel add_numbers apart applies_itself arguments aside axes batch_loss
+    carries_nan channel_axis channels check check_channels check_count check_gaps check_masks combines computes_inputs
+    coupled_in_prediction decays declared_outputs drop extend fed_names final_activations find finish get_counters has_call
+    held holders improves in_order initial_scalar initial_slot initial_states input_bias is_deferred is_off keras_place kept
+    later layout limited lookups merge named_variables noise normal operate over_time own_rows packable pair parts perform
+    program_key project projected rate_and_count recurrent_bias release replace scalar_names scalars set_counters set_state
+    setup shared_shape slot_groups slot_names slots state state_shapes step step_method stepping take_step track_loss uniform
+    unlimited unpacked update_scalars valid watches_batches watches_epochs watches_progress
+    """.split()
+)
+# Groups whose title is not the name of their file, and those that come first.
+TITLES = {
+    "base": "Base class", "layer": "Base class", "fscore": "F-scores", "iou": "Intersection over union",
+    "of losses": "Losses as metrics", "local": "Local convolution", "separable": "Separable convolution",
+    "transposed": "Transposed convolution",
+}  # fmt: skip
+FIRST = ("Base class", "Core")
+MANY = 30  # names, from which on a page has a group for each file
 BLOCK = re.compile(r"^```\{reference\} (\S+)\n```$", re.MULTILINE)
 # Stands for a colon; a character that no text has.
 COLON = "\ue000"
@@ -84,16 +105,17 @@ def names(module: ModuleType) -> list[str]:
 
 
 def groups(module: str, entries: list[Entry]) -> dict[str, list[Entry]]:
-    """Entries by the file that they are written in, where a package has several; else classes and functions."""
+    """Entries by the file that they are written in, where they are many; else classes and functions."""
     folder = f"{module}."
     files = {getattr(entry.value, "__module__", "") for entry in entries if inspect.isclass(entry.value)}
-    if len({file for file in files if file.startswith(folder)}) > 1:
+    if len(entries) >= MANY and len({file for file in files if file.startswith(folder)}) > 1:
         by_file: dict[str, list[Entry]] = {}
         for entry in entries:
             home = getattr(entry.value, "__module__", "")
-            title = home.removeprefix(folder).split(".")[0] if home.startswith(folder) else "helpers"
-            by_file.setdefault(title.replace("_", " ").capitalize(), []).append(entry)
-        return dict(sorted(by_file.items(), key=lambda item: (item[0] == "Helpers", item[0])))
+            file = home.removeprefix(folder).split(".")[0] if home.startswith(folder) else "functions"
+            words = file.replace("_", " ")
+            by_file.setdefault(TITLES.get(words, words.capitalize()), []).append(entry)
+        return dict(sorted(by_file.items(), key=lambda item: (item[0] not in FIRST, item[0] == "Functions", item[0])))
     classes = [entry for entry in entries if inspect.isclass(entry.value)]
     functions = [entry for entry in entries if not inspect.isclass(entry.value)]
     return {title: found for title, found in (("Classes", classes), ("Functions", functions)) if found}
@@ -104,7 +126,7 @@ def members(cls: type, described: set[int]) -> list[str]:
 
     What an era gave a class (``nb_epoch``'s like among methods) is written in another package, and left out.
     """
-    taken = {name for base in cls.__mro__[1:] if id(base) in described for name in dir(base)}
+    taken = {name for base in cls.__mro__[1:] if id(base) in described for name in dir(base)} | INTERNAL_METHODS
     found = {}
     for base in reversed(cls.__mro__):
         if base.__module__.startswith("keraunos."):
@@ -175,11 +197,8 @@ def signature(app: Sphinx, what: str, name: str, value: Any, options: Any, shown
     if what not in ("class", "exception") or not inspect.isfunction(value.__init__):
         return None
     own = inspect.signature(value.__init__)
-    return str(own.replace(parameters=[_plain(given) for given in list(own.parameters.values())[1:]])), None
-
-
-def _plain(given: inspect.Parameter) -> inspect.Parameter:
-    return given.replace(annotation=inspect.Parameter.empty)
+    given = [one.replace(annotation=one.empty) for one in list(own.parameters.values())[1:]]
+    return str(own.replace(parameters=given, return_annotation=own.empty)), None
 
 
 def hide_colons(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
