@@ -2,10 +2,13 @@
 
 import ast
 import importlib
+import re
 import sys
 from pathlib import Path
 
 import pytest
+
+import keraunos
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "docs" / "extensions"))
@@ -51,6 +54,15 @@ def test_the_links_of_a_page_lead_somewhere(page):
 )
 def test_links_to_files_beside_the_pages_lead_to_the_pages_that_show_them(target, here, there):
     assert pages.moved(target, here) == there
+
+
+def test_every_page_stands_in_the_navigation_and_every_public_module_in_the_reference():
+    home = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^(?:.* <)?([\w/-]+)>?$", home, re.MULTILINE))
+    assert listed >= {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
+    shown = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.md")]
+    asked = set(re.findall(r"^```\{reference\} keraunos\.(\w+)$", "\n".join(shown), re.MULTILINE))
+    assert asked >= set(keraunos._MODULES)
 
 
 def test_the_reference_lists_each_public_object_once_and_no_old_name():
