@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -12,6 +14,7 @@ import keraunos
 from keraunos import callbacks, layers, losses, metrics, optimizers
 from keraunos.layers import Dense, Dropout, Input
 from keraunos.models import Model, Sequential
+from keraunos.training.interrupt import patiently, uninterrupted
 from keraunos.utils.errors import ArgumentError, DataError, UnknownNameError
 
 RNG = np.random.default_rng(0)
@@ -476,6 +479,96 @@ def test_ctrl_c_stops_at_once_and_leaves_the_model_usable(ctrl_c):
     weights = state(model)
     model.fit(X, Y, verbose=0)
     assert len(weights) == len(state(model))
+
+
+def presses(count: int, release: threading.Event) -> None:
+    """Press Ctrl-C so often, and after that let the call end."""
+    for _ in range(count):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+    release.set()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs Unix signals")
+def test_a_first_ctrl_c_in_a_long_step_is_obeyed_when_its_results_are_written(ctrl_c, capsys):
+    release, written = threading.Event(), []
+
+    def call():
+        threading.Thread(target=presses, args=(1, release)).start()
+        release.wait()
+        return 7
+
+    result = patiently(call)
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        written.append(result)
+    assert written == [7]
+    assert "stopping when this step ends. Press it again to stop at once." in capsys.readouterr().err
+    with uninterrupted():
+        pass
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs Unix signals")
+def test_a_second_ctrl_c_does_not_wait_for_the_step(ctrl_c):
+    never, ended = threading.Event(), threading.Event()
+
+    def call():
+        threading.Thread(target=presses, args=(2, threading.Event())).start()
+        never.wait()
+        ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        patiently(call)
+    assert not ended.is_set()
+    never.set()
+    ended.wait()
+    with uninterrupted():
+        pass
+
+
+def test_what_goes_wrong_in_a_long_step_is_raised_where_it_was_asked_for():
+    def call():
+        raise FloatingPointError("inside")
+
+    with pytest.raises(FloatingPointError, match="inside"):
+        patiently(call)
+
+
+# --- forked processes -----------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_process_says_that_it_cannot_compute_and_ends():
+    program = """
+import multiprocessing, os, subprocess, sys
+import numpy as np, keraunos
+model = keraunos.Sequential([keraunos.layers.Input((4,)), keraunos.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(np.ones((8, 4)), np.ones(8), verbose=0)
+subprocess.run(["true"], preexec_fn=lambda: None)
+print("quiet", file=sys.stderr, flush=True)
+def work(queue=None):
+    model.predict(np.ones((8, 4)), verbose=0)
+for status, act in ((1, work), (3, lambda: sys.exit(3)), (0, lambda: None), (5, lambda: os._exit(5))):
+    child = os.fork()
+    if not child:
+        act()
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status, flush=True)
+else:
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    print(process.exitcode == 1)
+    model.predict(np.ones((8, 4)), verbose=0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert done.stdout.split() == ["True"] * 5, done.stderr
+    before, _, after = done.stderr.partition("quiet\n")
+    assert before == ""
+    assert after.count("RuntimeWarning: this process is forked after keraunos has computed in it") == 1
+    said = "UsageError: this process was forked from one in which keraunos had computed"
+    assert after.count(said) == 2
+    assert "multiprocessing.get_context('spawn')" in after
 
 
 # --- what is refused ------------------------------------------------------------------------

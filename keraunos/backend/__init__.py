@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from keraunos.backend import forks
 from keraunos.backend.depth import VERBS, deeper
 from keraunos.backend.engine import Engine
 from keraunos.backend.operand import Operand
@@ -47,6 +48,7 @@ def current_engine() -> Engine:
             _active.append(getattr(importlib.import_module(module), attribute)())
         for method in _methods.items():
             _active[-1].give_method(*method)
+        forks.watch(_active)
         np.random.set_state(before)  # importing JAX draws from it, and a script may have seeded it before
     return _active[-1]
 
