@@ -11,7 +11,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check $(addprefix -c
 PY := $(VENV)/bin/python
 export KERAS_BACKEND := jax
 
-.PHONY: help demo test test-newest test-versions check format docs bench scaling lock clean
+.PHONY: help demo test test-newest test-versions check format docs fuzz bench scaling lock clean
 
 help:
 	@echo "make demo    train four networks on real data, with pictures"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-versions  install, demo and some tests on each Python that is here, with the oldest and newest JAX"
 	@echo "make check   formatting, lint, types, architecture"
 	@echo "make docs    build the site into build/docs: pages, pictures, reference; a dead link is an error"
+	@echo "make fuzz    damage files of every format, and see that each ends well (ARGS='--count 100000 yaml')"
 	@echo "make bench   compare with what else could be used"
 	@echo "make scaling time and memory over the number of rows"
 	@echo "make lock    write requirements.lock anew, from the newest releases"
@@ -61,6 +62,9 @@ format: $(VENV)/.dev-ready
 docs: $(VENV)/.docs-ready
 	$(PY) -m sphinx --quiet --fresh-env --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/docs
 	@echo "The site begins at build/docs/index.html."
+
+fuzz: $(VENV)/.dev-ready
+	$(PY) tests/fuzz.py $(ARGS)
 
 # The contestants need an environment of their own: TensorFlow and Flax must not decide what the others here get.
 bench: $(BENCH_VENV)/.ready

@@ -72,15 +72,23 @@ class Initializer(Declared):
 
     def later(self, shape: Sequence[int], dtype: str) -> Callable[[], Any] | None:
         """Function that gives the same array as a call now, whenever it is called; ``None`` where only now will do."""
-        seed = getattr(self, "seed", None)
-        axes = getattr(self, "input_axes", None), getattr(self, "output_axes", None)
-        if type(self).__call__ not in _NEVER_FAIL or hasattr(seed, "next") or axes != (None, None):
+        given = [getattr(self, name, None) for name in ("input_axes", "output_axes", "tiled", "window")]
+        seed, value = getattr(self, "seed", None), getattr(self, "value", 0)
+        # What is decided by more than the number of axes may have to refuse a shape, and at once.
+        if any(given) or hasattr(seed, "next") or np.ndim(value) or not type(self).__module__.startswith("keraunos."):
             return None
-        made = self
-        if seed is None and hasattr(self, "seed"):
-            made = copy.copy(self)
-            made.seed = _fresh_seed()  # type: ignore[attr-defined]
+        try:
+            (copy.copy(self) if seed is not None else self._with_seed(0))([min(size, 2) for size in shape], dtype)
+        except Exception:
+            return None
+        made = self if seed is not None or not hasattr(self, "seed") else self._with_seed(_fresh_seed())
         return functools.partial(made, tuple(shape), dtype)
+
+    def _with_seed(self, seed: int) -> "Initializer":
+        made = copy.copy(self)
+        if hasattr(self, "seed"):
+            made.seed = seed
+        return made
 
     def clone(self) -> "Initializer":
         """Another initializer with the same arguments."""
@@ -524,12 +532,6 @@ class Orthogonal(Initializer):
         q = q * np.where(np.diag(r) < 0, -1, 1)
         q = q.T if rows < columns else q
         return np.moveaxis((self.gain * q).reshape(*others, columns), -1, axis).astype(_numpy_dtype(dtype))
-
-
-# What takes any shape: others may have to refuse one, and at once.
-_NEVER_FAIL = frozenset(
-    kind.__call__ for kind in (Zeros, Ones, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling)
-)
 
 
 # --- by name --------------------------------------------------------------------------

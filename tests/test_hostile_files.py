@@ -21,7 +21,6 @@ import pytest
 
 import keraunos
 from keraunos import saving
-from keraunos.saving.archive import read_archive
 from keraunos.saving.config import parse_json
 from keraunos.saving.hdf5 import read_hdf5
 from keraunos.utils.errors import ModelFileError
@@ -821,6 +820,28 @@ def test_a_deep_honest_model_is_read() -> None:
         assert len(saving.model_from_json(text).layers) == depth
 
 
+@pytest.mark.parametrize(
+    ("shape", "part"),
+    [
+        ([None, 2, 3], layer("LSTM", units=8000, name="r")),
+        ([None, 2, 3], layer("Bidirectional", layer=layer("GRU", units=6000, name="g"), name="r")),
+        ([None, 1 << 14], layer("Dense", units=1 << 14, kernel_initializer="identity", name="r")),
+        ([None, 1 << 14], layer("Dense", units=1 << 14, kernel_initializer="orthogonal", name="r")),
+        ([None, 4000, 4000, 1], layer("MaxPooling2D", pool_size=[2000, 2000], name="r")),
+        ([None, 4000, 4000, 1], layer("AveragePooling2D", pool_size=[999, 999], strides=1, padding="same", name="r")),
+    ],
+)
+def test_one_costly_layer_is_made_at_no_cost_or_refused(shape: list, part: dict) -> None:
+    config = sequential(part)
+    config["config"]["layers"][0]["config"]["batch_shape"] = shape
+    with cheap(4, 150):
+        if "Pooling" in part["class_name"]:
+            with pytest.raises(ModelFileError, match="more calls of layers than a file of its size should"):
+                saving.model_from_json(json.dumps(config))
+        else:
+            assert saving.model_from_json(json.dumps(config)).count_params() > 1 << 26
+
+
 def test_more_layers_than_any_model_has_are_refused_and_the_bound_can_be_raised() -> None:
     text = json.dumps(sequential(*({"class_name": "Flatten", "config": {"name": f"f{n}"}} for n in range(15_000))))
     assert len(text) < 1 << 20
@@ -929,19 +950,6 @@ def attempts(original: bytes, count: int, seed: int):
         yield bytes(data)
 
 
-def test_damaged_archives_end_in_a_result_or_one_error(target: Path) -> None:
-    original = archive(target).read_bytes()
-    refused = 0
-    with within(40):
-        for data in attempts(original, 200, seed=1):
-            target.write_bytes(data)
-            try:
-                saving.load_model(target)
-            except ModelFileError:
-                refused += 1
-    assert refused > 20
-
-
 @pytest.mark.parametrize("legacy", [False, True])
 def test_damaged_weights_end_in_a_result_or_one_error(target: Path, legacy: bool) -> None:
     model = saving.load_model(archive(target))
@@ -960,36 +968,3 @@ def test_damaged_weights_end_in_a_result_or_one_error(target: Path, legacy: bool
                     np.testing.assert_array_equal(old, new)
             model.set_weights(before)
     assert refused >= 20
-
-
-def test_damaged_json_ends_in_a_result_or_one_error() -> None:
-    original = json.dumps(sequential(DENSE)).encode()
-    with within(30):
-        for data in attempts(original, 200, seed=3):
-            with contextlib.suppress(ModelFileError):
-                saving.model_from_json(data)
-
-
-def test_damage_to_the_structure_of_hdf5_is_survived() -> None:
-    """Flips only in the first kilobytes, where the structure is, without building anything."""
-    original = weights()
-    choose = random.Random(4)
-    with within(60):
-        for _ in range(2000):
-            data = bytearray(original)
-            for _ in range(choose.choice([1, 2, 4])):
-                place = choose.randrange(len(data))
-                data[place : place + 8] = choose.choice(
-                    [b"\xff" * 8, b"\0" * 8, struct.pack("<Q", choose.randrange(len(data)))]
-                )
-            with contextlib.suppress(ModelFileError):
-                for dataset in read_hdf5(bytes(data), "x").datasets():
-                    dataset.read()
-
-
-def test_damage_to_the_structure_of_the_zip_is_survived(target: Path) -> None:
-    original = archive(target, compression=zipfile.ZIP_DEFLATED).read_bytes()
-    with within(30):
-        for data in attempts(original, 1000, seed=5):
-            with contextlib.suppress(ModelFileError):
-                read_archive(data, "x")

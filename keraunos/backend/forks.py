@@ -71,6 +71,19 @@ def _leave(before: Any, status: list[Any]) -> None:
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
+_WITHOUT_THREADS = (
+    "name",
+    "to_numpy",
+    "is_tensor",
+    "shape",
+    "dtype",
+    "ndim",
+    "size",
+    "give_method",
+    "options_left_out",
+)
+
+
 class _Lost:
     """Stands for an engine in a forked process; what needs no thread is still done.
 
@@ -82,7 +95,7 @@ class _Lost:
         self._engine = engine
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("name", "to_numpy", "is_tensor", "shape", "dtype", "ndim", "size"):
+        if name in _WITHOUT_THREADS:
             return getattr(self._engine, name)
         raise UsageError(
             f"this process was forked from one in which keraunos had computed, so it cannot compute ({name}): the threads "

@@ -42,9 +42,9 @@ class Building:
         if self._layers < 0:
             self._fail(f"the config describes more than {limits().layers:,} layers", "layers")
 
-    def call(self) -> None:
-        """A layer is traced."""
-        self._calls -= 1
+    def call(self, cost: int = 1) -> None:
+        """A layer is traced, which costs so much as ``cost`` usual ones."""
+        self._calls -= cost
         if self._calls < 0:
             self._fail("the config describes more calls of layers than a file of its size should", "calls")
 

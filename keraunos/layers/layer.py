@@ -502,10 +502,15 @@ class Layer(_Arguments):
         parameters = inspect.signature(self.compute_output_shape).parameters.values()
         return sum(p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty for p in parameters) > 1
 
+    @property
+    def trace_cost(self) -> int:
+        """How many usual layers it takes as long to trace as this one."""
+        return 1
+
     def _call_on_tensors(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         making = building()
         if making is not None:
-            making.call()
+            making.call(self.trace_cost)
         signature = self._call_signature()
         named = dict(zip(signature.names, args, strict=False))
         training = kwargs.get("training", named.get("training"))

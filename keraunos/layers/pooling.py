@@ -1,5 +1,6 @@
 """Pooling: the largest or the mean of each window, or of all positions."""
 
+import math
 from typing import Any, ClassVar
 
 from keraunos.backend import K
@@ -39,6 +40,11 @@ class Pooling(Layer):
     def setup(self) -> None:
         self.pool_size = numbers(self, "pool_size")
         self.strides = self.pool_size if self.strides is None else numbers(self, "strides")
+
+    @property
+    def trace_cost(self) -> int:
+        """On a CPU, an operation for each entry of the window."""
+        return 1 + math.prod(self.pool_size) // 8
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Any) -> Any:
