@@ -31,7 +31,7 @@ class Building:
     def __init__(self, name: str, size: int, elements: int, bound: str = "", custom: bool = False) -> None:
         self.name, self.custom, self.bound = name, custom, bound
         self._layers = limits().layers
-        self._calls = limits().calls + size // 400
+        self._calls = limits().calls + size // 600
         self._elements = elements
         # The tree of specs that a call had, by what decides on it; with the layer, whose id may be part of the key.
         self.specs: dict[Any, tuple[Any, Any]] = {}

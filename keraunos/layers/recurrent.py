@@ -110,6 +110,11 @@ class OverTime(Layer):
             self.num_constants = len(kwargs["constants"])
         return super().__call__(*args, **kwargs)
 
+    @property
+    def trace_cost(self) -> int:
+        """Its cell is traced with it several times, and so is each of cells that stand on each other."""
+        return 4 + 4 * len(getattr(getattr(self, "cell", None), "cells", ()))
+
     def build(self, sequences_shape: Any, initial_state_shape: Any = None, constants_shape: Any = None) -> None:
         shape = _sequence_shape(sequences_shape)
         if constants_shape is None and self.num_constants and isinstance(sequences_shape, list):

@@ -27,7 +27,7 @@ class FileLimits:
         config_bytes: Bytes of a config's text.
         config_values: Numbers, texts, lists and dicts in a config.
         layers: Layers of a model, the inner ones included.
-        calls: Calls of layers that must be traced to learn their shapes; one more for each 400 bytes of the file.
+        calls: Calls of layers that must be traced to learn their shapes; one more for each 600 bytes of the file.
         weights: Numbers in all weights of a model that is made of a config alone. They take memory once they are read.
         expansion: Bytes that one byte of the file may unpack to, above ``expansion_floor``.
         expansion_floor: Bytes that any file may unpack to.
