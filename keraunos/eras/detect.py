@@ -143,13 +143,17 @@ _KEYWORDS = {
 # Today's names that era 1 had too, where the table's row is about another name for them.
 _ALWAYS = {"dtype", "x"}
 # Methods and attributes, but for those that other libraries, or today's models, have as well.
-_COMMON = "lr predict_proba model input_shape output_shape train_function test_function predict_function"
+_COMMON = (
+    "lr predict_proba model input_shape output_shape train_function test_function predict_function weights get_weights "
+    "set_weights step kernel bias recurrent_kernel input_dim preprocess_input get_constants get_initial_states"
+)
 _METHODS = {
     "compute_output_shape": (2, 3),
     **{row.old: (1, row.last) for row in table.METHODS if row.old not in _COMMON.split() and row.last < 3},
 }
 # Attributes whose names are words or letters of everybody's, and what must be said of an object for them to count.
 _RECEIVERS = {
+    **{row.old: "layer|lstm|gru|rnn|cell" for row in table.METHODS if row.owner == "CellLayer"},
     "lr": "opt",
     "nb_words": "tok",
     "reset_states": r"model|net|rnn|lstm|gru|layer",

@@ -109,6 +109,7 @@ def test_the_posts_are_of_their_eras(shared, post, era, words):
         ("class Watch(Callback):\n    def on_epoch_end(self, epoch, logs): self.model.stop_training = True", 3),
         ("import torch\nprint(linear.W, linear.b, linear.updates)", 3),
         ("print(args.alphas, data.W)", 3),
+        ("print(layer.kernel, layer.bias, layer.get_weights(), optimizer.weights, model.step, x.U, p.b_i)", 3),
         ("print(model.input_shape, model.output_shape)", 3),
         ("for layer in model.layers: print(layer.W)", 1),
         ("print(model.layers[0].b)", 1),
