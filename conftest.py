@@ -62,7 +62,7 @@ def pytest_collection_finish() -> None:
     """Take modules and tests out of garbage collection, and collect less often.
 
     There are hundreds of thousands of objects that stay to the end; to go
-    through them again and again is a sixth of the time of tests that trace.
+    through them again and again is a twelfth of the time of tests that trace.
     """
     gc.collect()
     gc.freeze()
