@@ -137,7 +137,7 @@ def formats(folder: Path) -> dict[str, Format]:
         "packed weights": Format(packed.getvalue(), weights, ModelFileError),
         "old weights": Format(saved("w.h5", made.save_weights), through("x.h5", made.load_weights), ModelFileError),
         "json": Format(made.to_json().encode(), saving.model_from_json, ModelFileError, True),
-        "config": Format(json.dumps(made.get_config()).encode(), config, ModelFileError, True),
+        "config": Format(made.to_json(indent=1).encode(), config, ModelFileError, True),
         "old json": Format(json.dumps(OLD).encode(), saving.model_from_json, ModelFileError, True),
         "yaml": Format(write_yaml(OLD).encode(), model_from_yaml, ModelFileError, True),
         "backup": Format(
