@@ -1198,3 +1198,20 @@ def test_the_first_batch_of_a_dataset_is_asked_for_once():
     assert asked == [0, 1]
     list(batches.blocks(1))
     assert asked == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [np.array(["a", "b", "c"]), ["a", "b", "c"], np.array(["a", "b", "c"], object), np.array([b"a", b"b", b"c"])],
+)
+def test_words_beside_the_named_inputs_are_left_out_and_among_them_refused(names):
+    rows = np.ones((3, 2), "float32")
+    batches = make_batches({"a": rows, "names": names}, rows, names=("a",))
+    assert set(batches.spec[0]) == {"a"}
+    with pytest.raises(DataError, match="Number the words or classes"):
+        make_batches({"a": rows, "names": names}, rows, names=("a", "names"))
+
+
+def test_numbers_beside_the_named_inputs_stay_for_a_step_of_the_users_own():
+    rows = np.ones((3, 2), "float32")
+    assert set(make_batches({"a": rows, "b": rows}, rows, names=("a",)).spec[0]) == {"a", "b"}

@@ -69,12 +69,26 @@ def to_arrays(data: Any, name: str, inputs: Sequence[str] = ()) -> Any:
     if isinstance(data, Mapping):
         if not data:
             raise DataError(f"{name} is an empty dict. Give one array for each key.")
-        return {key: to_arrays(value, f"{name}[{key!r}]") for key, value in data.items()}
+        known = bool(inputs) and set(inputs) <= set(data)
+        return {
+            key: to_arrays(value, f"{name}[{key!r}]")
+            for key, value in data.items()
+            if not known or key in inputs or not _is_text(value)  # words beside the inputs, such as names of the rows
+        }
     if isinstance(data, Sequence) and not isinstance(data, (str, bytes, list, tuple)) and not is_array(data):
         data = list(data)  # range, array.array, deque
     if isinstance(data, (list, tuple)):
         return _from_sequence(data, name, inputs)
     return _from_array(data, name)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether these are words, by the first of them where no type says so."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "O")
+    if kind != "O":
+        return bool(kind in "US")
+    first = next(iter(np.ravel(value[:1]) if is_array(value) else value), None) if hasattr(value, "__iter__") else None
+    return isinstance(first, (str, bytes))
 
 
 def is_array(data: Any) -> bool:

@@ -78,6 +78,8 @@ def class_weighting(class_weight: Any, y: Any, outputs: Sequence[str] = (), *, w
     single = not tree.is_nested(y)
     names: list[Any] = list(y) if isinstance(y, Mapping) else list(outputs)
     if isinstance(class_weight, (list, tuple)):
+        if not any(part is None or isinstance(part, (Mapping, str)) for part in class_weight):
+            raise _no_table(class_weight)
         count = len(tree.leaves(y))
         if len(class_weight) != count:
             raise DataError(
@@ -124,6 +126,10 @@ def class_weighting(class_weight: Any, y: Any, outputs: Sequence[str] = (), *, w
     return weigh
 
 
+def _no_table(class_weight: Any) -> DataError:
+    return DataError(f"class_weight is {class_weight!r}; expected a dict {{class: weight}} or 'balanced'.")
+
+
 def _table(class_weight: Any, target: Any, whole: bool) -> dict[int, float]:
     if isinstance(class_weight, str) and class_weight != "balanced":
         raise DataError(f"class_weight is {class_weight!r}.{suggestion(class_weight, ['balanced'])}")
@@ -135,7 +141,7 @@ def _table(class_weight: Any, target: Any, whole: bool) -> dict[int, float]:
             )
         return _balanced(target)
     if not isinstance(class_weight, Mapping):
-        raise DataError(f"class_weight is {class_weight!r}; expected a dict {{class: weight}} or 'balanced'.")
+        raise _no_table(class_weight)
     table = {}
     for key, value in class_weight.items():
         try:
