@@ -75,6 +75,9 @@ def test_the_reference_lists_each_public_object_once_and_no_old_name():
     assert {"keraunos.layers.Dense", "keraunos.losses.huber", "keraunos.Variable"} <= paths
     assert not {"keraunos.layers.Merge", "keraunos.layers.MaxoutDense", "keraunos.losses.check_shapes"} & paths
     assert ("AvgPool2D", "keraunos.layers.AveragePooling2D") in public.others["keraunos.layers"]
+    operations = reference.groups("keraunos.ops", public.entries["keraunos.ops"])
+    assert "Functions" not in operations
+    assert {"conv", "matmul"} <= {entry.name for entry in operations["Products, convolutions and pooling"]}
     assert {"compile", "fit", "predict"} <= set(
         reference.members(dict(entries)["keraunos.models.Model"], public.classes)
     )

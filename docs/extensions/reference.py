@@ -9,6 +9,7 @@ import inspect
 import pydoc
 import re
 import textwrap
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 import keraunos
+from keraunos.backend.engine import Engine
 
 # In this order an object that several modules offer is described where it is met first.
 MODULES = [
@@ -47,10 +49,13 @@ INTERNAL_METHODS = set(
 TITLES = {
     "base": "Base class", "layer": "Base class", "fscore": "F-scores", "iou": "Intersection over union",
     "of losses": "Losses as metrics", "local": "Local convolution", "separable": "Separable convolution",
-    "transposed": "Transposed convolution",
+    "transposed": "Transposed convolution", "products": "Products, convolutions and pooling",
+    "convolutions made of one": "Products, convolutions and pooling", "reductions": "Reductions and order",
+    "verbs": "Branches and gradients", "for networks": "Targets, losses and loops",
 }  # fmt: skip
 FIRST = ("Base class", "Core")
 MANY = 30  # names, from which on a page has a group for each file
+HEADING = re.compile(r" *# --- (.+?) -*$")
 BLOCK = re.compile(r"^```\{reference\} (\S+)\n```$", re.MULTILINE)
 # Stands for a colon; a character that no text has.
 COLON = "\ue000"
@@ -105,20 +110,41 @@ def names(module: ModuleType) -> list[str]:
 
 
 def groups(module: str, entries: list[Entry]) -> dict[str, list[Entry]]:
-    """Entries by the file that they are written in, where they are many; else classes and functions."""
+    """Entries by the file that they are written in, where they are many; else classes and functions.
+
+    Operations stand under the headings of the engine's own list.
+    """
+    if module == "keraunos.ops":
+        return _grouped((_heading(getattr(Engine, entry.name)), entry) for entry in entries)
     folder = f"{module}."
     files = {getattr(entry.value, "__module__", "") for entry in entries if inspect.isclass(entry.value)}
     if len(entries) >= MANY and len({file for file in files if file.startswith(folder)}) > 1:
-        by_file: dict[str, list[Entry]] = {}
-        for entry in entries:
-            home = getattr(entry.value, "__module__", "")
-            file = home.removeprefix(folder).split(".")[0] if home.startswith(folder) else "functions"
-            words = file.replace("_", " ")
-            by_file.setdefault(TITLES.get(words, words.capitalize()), []).append(entry)
-        return dict(sorted(by_file.items(), key=lambda item: (item[0] not in FIRST, item[0] == "Functions", item[0])))
+        homes = [getattr(entry.value, "__module__", "") for entry in entries]
+        return _grouped(
+            (home.removeprefix(folder).split(".")[0] if home.startswith(folder) else "functions", entry)
+            for home, entry in zip(homes, entries, strict=True)
+        )
     classes = [entry for entry in entries if inspect.isclass(entry.value)]
     functions = [entry for entry in entries if not inspect.isclass(entry.value)]
     return {title: found for title, found in (("Classes", classes), ("Functions", functions)) if found}
+
+
+def _grouped(named: Iterable[tuple[str, Entry]]) -> dict[str, list[Entry]]:
+    """Entries by the title of their group: bases first, functions last."""
+    found: dict[str, list[Entry]] = {}
+    for name, entry in named:
+        words = name.replace("_", " ")
+        found.setdefault(TITLES.get(words, words.capitalize()), []).append(entry)
+    for entries in found.values():
+        entries.sort(key=lambda entry: entry.name)
+    return dict(sorted(found.items(), key=lambda item: (item[0] not in FIRST, item[0] == "Functions", item[0])))
+
+
+def _heading(function: Any) -> str:
+    """The comment that begins the part of a file in which a function is written."""
+    lines, line = inspect.findsource(function)
+    before = (HEADING.match(text) for text in reversed(lines[:line]))
+    return next((match[1].partition(",")[0] for match in before if match), "functions")
 
 
 def members(cls: type, described: set[int]) -> list[str]:
