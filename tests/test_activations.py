@@ -147,7 +147,8 @@ def test_unknown_name_gets_a_suggestion():
 
 
 def test_golden_values(shared):
-    arrays = np.load(shared("golden/k3/values.npz"))
+    with np.load(shared("golden/k3/values.npz")) as stored:
+        arrays = dict(stored)
     cases = json.loads(shared("golden/k3/values.json").read_text())["cases"]
     golden = [case for case in cases if case["kind"] == "activation" and case["name"] != "sparsemax"]
     assert len(golden) > 100

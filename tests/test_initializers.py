@@ -186,7 +186,8 @@ def test_a_plain_function_works():
 
 
 def test_exact_values_of_the_golden_set(shared):
-    arrays = np.load(shared("golden/k3/values.npz"))
+    with np.load(shared("golden/k3/values.npz")) as stored:
+        arrays = dict(stored)
     cases = json.loads(shared("golden/k3/values.json").read_text())["cases"]
     exact = [case for case in cases if case["kind"] == "initializer_exact"]
     assert exact

@@ -257,7 +257,8 @@ def golden_cache() -> dict[str, Any]:
 def golden(shared: Any, golden_cache: dict[str, Any]) -> dict[str, Any]:
     if not golden_cache:
         cases = json.loads(shared("golden/k3/layers.json").read_text())["cases"]
-        golden_cache.update(cases={case["id"]: case for case in cases}, arrays=np.load(shared("golden/k3/layers.npz")))
+        with np.load(shared("golden/k3/layers.npz")) as stored:
+            golden_cache.update(cases={case["id"]: case for case in cases}, arrays=dict(stored))
     return golden_cache
 
 

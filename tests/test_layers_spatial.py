@@ -57,7 +57,7 @@ def test_wrong_arguments(make: Any, message: str) -> None:
 
 def test_channels_must_be_divisible_by_groups() -> None:
     with pytest.raises(
-        ShapeError, match=r"shape \(1, 8, 8, 3\) have 3 channels, which cannot be divided into 2 groups"
+        ShapeError, match=r"shape \(None, 8, 8, 3\) have 3 channels, which cannot be divided into 2 groups"
     ):
         layers.Conv2D(4, 3, groups=2)(np.ones((1, 8, 8, 3)))
 
@@ -68,7 +68,7 @@ def test_channels_must_be_divisible_by_groups() -> None:
         (
             layers.Conv2D(2, 5, name="c"),
             (1, 4, 9, 1),
-            r"c: the window .* covers 5 x 5, but .*\(1, 4, 9, 1\) are only 4 x 9",
+            r"c: the window .* covers 5 x 5, but .*\(None, 4, 9, 1\) are only 4 x 9",
         ),
         (layers.Conv1D(2, 3, dilation_rate=3), (1, 6, 1), "covers 7 steps, but the inputs .* are only 6 steps"),
         (layers.MaxPooling2D(3, name="p"), (1, 2, 2, 1), 'p: the pooling window covers 3 x 3.*padding="same"'),

@@ -128,7 +128,8 @@ def test_trajectory_state_and_config_equal_those_of_keras(name, arguments):
 
 
 def test_golden_trajectories(shared):
-    arrays = np.load(shared("golden/k3/optimizers.npz"))
+    with np.load(shared("golden/k3/optimizers.npz")) as stored:
+        arrays = dict(stored)
     cases = json.loads(shared("golden/k3/optimizers.json").read_text())["cases"]
     golden = [case for case in cases if case["optimizer"]["class"] in NAMES]
     assert len(golden) > 40

@@ -100,7 +100,8 @@ def test_bad_arguments_are_refused_in_words(make, error, words):
 
 
 def test_golden_values(shared):
-    arrays = np.load(shared("golden/k3/values.npz"))
+    with np.load(shared("golden/k3/values.npz")) as stored:
+        arrays = dict(stored)
     cases = json.loads(shared("golden/k3/values.json").read_text())["cases"]
     golden = [case for case in cases if case["kind"] == "regularizer"]
     assert golden

@@ -254,9 +254,10 @@ def test_files_of_the_collection_predict_as_recorded(shared: Callable[[str], Pat
     for path in sorted(folder.glob("*.keras")):
         if path.stem in unknown:
             continue
-        recorded = np.load(folder / f"{path.stem}.npz")
+        with np.load(folder / f"{path.stem}.npz") as stored:
+            recorded = dict(stored)
         model = saving.load_model(path, compile=False)
-        inputs = [recorded[name] for name in recorded.files if name.startswith("x")]
+        inputs = [recorded[name] for name in recorded if name.startswith("x")]
         found = predictions(model, inputs if len(inputs) > 1 else inputs[0])
         for index, output in enumerate(found):
             np.testing.assert_allclose(output, recorded[f"y{index}"], atol=1e-6, err_msg=path.stem)

@@ -19,13 +19,9 @@ def frozen(function: Any) -> Any:
     Functions of the program that it calls are copied with it, and those in a ``functools.partial`` or a method.
     What is no function of Python is returned as it is, and so is one that assigns variables around it.
 
-    >>> scales = [frozen(lambda x: x * k) for k in (1, 2)]
-    >>> [scale(10) for scale in scales]
+    >>> [scale(10) for scale in [lambda x: x * k for k in (1, 2)]]
     [20, 20]
-    >>> scales = []
-    >>> for k in (1, 2):
-    ...     scales.append(frozen(lambda x: x * k))
-    >>> [scale(10) for scale in scales]
+    >>> [scale(10) for scale in [frozen(lambda x: x * k) for k in (1, 2)]]
     [10, 20]
     """
     return _copy(function, {}) if _varies(function, set()) else function

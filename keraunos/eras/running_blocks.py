@@ -18,9 +18,11 @@ from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from keraunos.callbacks import Callback
 from keraunos.eras import magics
 from keraunos.eras.documents import Block, Document, explained
 from keraunos.eras.names import Names
+from keraunos.optimizers import Optimizer
 from keraunos.utils import spelling
 
 # What posts use by custom without importing it, and the statement that brings it.
@@ -256,7 +258,8 @@ def show(value: Any) -> None:
     module = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
     if module.startswith("keraunos."):  # the document knows it as keras.callbacks.History
         module = "".join(f"keras.{part}." for part in module.split(".") if part in _KERAS_MODULES)
-    bare = kind.__repr__ is object.__repr__
+    # Callbacks and optimizers had no text of their own then.
+    bare = kind.__repr__ is object.__repr__ or isinstance(value, (Callback, Optimizer))
     print(f"<{module}{kind.__qualname__} at 0x{id(value):x}>" if bare else repr(value))
 
 

@@ -515,10 +515,12 @@ def shares_layers(model: Any) -> bool:
 
 
 def check_softmax(rank: int) -> None:
-    """Raise ``ShapeError`` for tensors whose softmax the active era refused."""
-    if rank < 2 or (rank > 3 and spelling.era() == 1):
-        axes = "two or three axes" if spelling.era() == 1 else "two axes or more"
-        raise ShapeError(f"softmax: expected {axes}, the batch first, but the inputs have {rank}.")
+    """Raise ``ShapeError`` for tensors whose softmax eras 1 and 2 refused.
+
+    Keras 1 refused four axes too, which its later networks, such as MobileNet, would need.
+    """
+    if rank < 2:
+        raise ShapeError(f"softmax: expected two axes or more, the batch first, but the inputs have {rank}.")
 
 
 def fans(shape: Sequence[int]) -> tuple[float, float]:

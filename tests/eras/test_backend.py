@@ -15,7 +15,8 @@ from keraunos.utils.errors import ArgumentError
 @pytest.mark.parametrize("folder, era", [("k224", 2), ("k122tf", 1)])
 def test_the_functions_compute_what_those_of_the_real_release_did(shared, folder, era):
     cases = json.loads(shared(f"golden/{folder}/preprocessing.json").read_text())["K"]
-    arrays = np.load(shared(f"golden/{folder}/preprocessing_arrays.npz"))
+    with np.load(shared(f"golden/{folder}/preprocessing_arrays.npz")) as stored:
+        arrays = dict(stored)
 
     def given(argument):
         return [given(item) for item in argument] if isinstance(argument, list) else arrays[f"K/in/{argument}"]
@@ -36,7 +37,8 @@ def test_the_functions_compute_what_those_of_the_real_release_did(shared, folder
 
 @pytest.mark.parametrize("folder, era", [("k224", 2), ("k122tf", 1)])
 def test_a_loop_and_a_gradient_have_the_values_of_the_real_release(shared, folder, era):
-    arrays = np.load(shared(f"golden/{folder}/preprocessing_arrays.npz"))
+    with np.load(shared(f"golden/{folder}/preprocessing_arrays.npz")) as stored:
+        arrays = dict(stored)
     x, a, square = (arrays[f"K/in/{name}"] for name in ("x3", "a", "sqm"))
 
     def step(inputs, states):

@@ -7,6 +7,7 @@ from keraunos import layers, models, utils
 from keraunos.eras import (
     data_checks,
     enqueuers,
+    fans,
     functions,
     hdf5_data,
     initializations,
@@ -322,7 +323,7 @@ def test_a_gradient_is_limited_and_an_optimizer_read():
         assert float(functions.deserialize_optimizer(config).learning_rate) == 0.5
     assert config["class_name"] == "sgd"
     assert float(functions.optimizer_from_config(config).learning_rate) == 0.5
-    assert initializations.get_fans((16, 8, 3, 3)) == initializations.compute_fans_keras2((3, 3, 8, 16)) == (72, 144)
+    assert initializations.get_fans((16, 8, 3, 3)) == fans.fans_keras2((3, 3, 8, 16)) == (72, 144)
 
 
 def test_random_data_tell_their_classes():
