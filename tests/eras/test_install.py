@@ -491,7 +491,7 @@ def test_serialize_gives_the_form_of_keras_2():
 
 
 @pytest.mark.parametrize(
-    "era, shape, works", [(1, (3,), 0), (1, (2, 3), 1), (1, (1, 1, 1, 2), 0), (2, (3,), 0), (2, (1, 1, 1, 2), 1)]
+    "era, shape, works", [(1, (3,), 0), (1, (2, 3), 1), (1, (1, 1, 1, 2), 1), (2, (3,), 0), (2, (1, 1, 1, 2), 1)]
 )
 def test_softmax_refuses_what_it_did_in_its_era(era, shape, works):
     install_as_keras(era)

@@ -30,6 +30,12 @@ Axes = tuple[int, ...]
 # channels on 32x32; at 75 entries it is slower than Eigen's.
 _FEW_ENTRIES = 32
 
+# Up to so many groups are convolved one by one: a program has a part for each.
+_FEW_GROUPS = 16
+
+# Up to so many entries a window for each channel is a sum of shifted inputs: a program has a term for each.
+_MOST_SHIFTS = 128
+
 # Where so many times as many places are convolved as hold numbers, because the rest is padding, one product of the numbers,
 # whose results are added up where they belong, does not multiply the zeros.
 _MUCH_PADDING = 1.5
@@ -96,14 +102,24 @@ def _form(inputs: Any, kernel: Any, groups: int) -> Any:
     """Function that convolves arrays of these shapes and dtypes."""
     if jax.default_backend() != "cpu":
         return functools.partial(_stock, groups=groups)
+    few = math.prod(kernel.shape[:-2]) <= _MOST_SHIFTS
+    if groups == inputs.shape[-1] > 1 and few and inputs.dtype == kernel.dtype == jnp.float32:
+        return _by_channels
+    if 1 < groups <= _FEW_GROUPS:
+        return functools.partial(_by_groups, groups=groups)
     if groups > 1:
         return functools.partial(_stock, groups=groups)
     if (
         math.prod(kernel.shape[:-2]) == 1
         or not inputs.dtype == kernel.dtype == jnp.float32
         or not inputs.size * kernel.size
+        or inputs.ndim == 5
+        or math.prod(kernel.shape[:-2]) > math.prod(inputs.shape[1:-1])
     ):
-        return _by_patches  # of a window of one entry: the product alone; and Eigen's has no other dtypes
+        # Of a window of one entry: the product alone; and Eigen's has no other dtypes. Of three axes it takes 26 ms where
+        # this takes 10 (8 to 16 channels on 16x16x16 images, batch 4), and 61 where this takes 12 if the window is larger
+        # than the images (192 to 192 channels, 5x5 on 3x3, batch 32).
+        return _by_patches
     return _stock if depth().shapes else _by_eigen  # of the same shape, and traced in a fraction of the time
 
 
@@ -121,6 +137,25 @@ def _stock(
         dimension_numbers=(f"N{letters}C", f"{letters}IO", f"N{letters}C"),
         feature_group_count=groups,
     )
+
+
+def _by_groups(inputs: Any, kernel: Any, strides: Axes, pads: Pads, dilation: Axes, groups: int) -> Any:
+    """Each group of channels with its filters; the stock lowering is nested loops, 20 times as long."""
+    parts = zip(jnp.split(inputs, groups, -1), jnp.split(kernel, groups, -1), strict=True)
+    return jnp.concatenate([_form(x, k, 1)(x, k, strides, pads, dilation) for x, k in parts], -1)
+
+
+def _by_channels(inputs: Any, kernel: Any, strides: Axes, pads: Pads, dilation: Axes) -> Any:
+    """A window for each channel: its entries times the inputs shifted to them, added up.
+
+    The stock lowering is nested loops: 320 ms for a step of 32 channels (3x3) on 28x28 images at a batch of 32.
+    """
+    *window, _, filters = kernel.shape
+    each = filters // inputs.shape[-1]
+    inputs = jnp.repeat(inputs, each, -1) if each > 1 else inputs
+    rows = kernel.reshape(math.prod(window), filters)
+    parts = enumerate(shifted(padded(inputs, pads), window, strides, dilation))
+    return sum(part * rows[entry] for entry, part in parts)
 
 
 def _by_patches(inputs: Any, kernel: Any, strides: Axes, pads: Pads, dilation: Axes) -> Any:
