@@ -1,7 +1,6 @@
 """The command line: ``keraunos run``, ``keraunos demo`` and ``keraunos info``, or ``python -m keraunos run`` and so on."""
 
 import argparse
-import difflib
 import importlib.metadata
 import os
 import platform
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from keraunos import __version__
 from keraunos.utils.errors import ArgumentError, KeraunosError
+from keraunos.utils.text import suggestion
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,8 +106,7 @@ def _no_command(word: str) -> str:
     """What to say where the first word names no command: the one that was meant, if it can be told."""
     if Path(word).suffix in (".py", ".ipynb", ".md", ".txt"):
         return f"to run a program, say so: keraunos run {word}"
-    near = difflib.get_close_matches(word, _COMMANDS, n=1)
-    meant = f" Did you mean {near[0]!r}?" if near else ""
+    meant = suggestion(word, _COMMANDS, whole=False)
     return f"there is no command {word!r}.{meant} The commands are {', '.join(map(repr, _COMMANDS))}."
 
 

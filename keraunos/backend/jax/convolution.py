@@ -6,7 +6,9 @@ it takes it only where operands lie in memory as the convolution reads them,
 and otherwise falls back to plain nested loops (4,000 ms instead of 25 ms for
 the gradient of that layer). So the gradients are written here as convolutions
 of arrays that are laid out first, behind a barrier that keeps the compiler from
-undoing it. Times in the comments: 2 cores, batch 128, inside a loop.
+undoing it. Forms that it has no good one for, such as groups, are written in
+terms of others. Times in the comments: 2 cores, inside a loop, batch 128 where
+none is named.
 """
 
 import functools
@@ -100,7 +102,7 @@ def conv_back(
 
 def _form(inputs: Any, kernel: Any, groups: int) -> Any:
     """Function that convolves arrays of these shapes and dtypes."""
-    if jax.default_backend() != "cpu":
+    if jax.default_backend() != "cpu" or (groups > 1 and depth().shapes):
         return functools.partial(_stock, groups=groups)
     few = math.prod(kernel.shape[:-2]) <= _MOST_SHIFTS
     if groups == inputs.shape[-1] > 1 and few and inputs.dtype == kernel.dtype == jnp.float32:
